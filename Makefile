@@ -1,0 +1,51 @@
+# Everything a newcomer, a developer and CI run. Each target makes .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+RIG ?= emulated
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check bench hil format clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
+
+demo: .venv/ready  ## one node does it all, in a terminal (ARGS="--once --json FILE")
+	@$(BIN)/lamppost demo $(ARGS)
+
+test: .venv/ready  ## the whole suite
+	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+
+check: .venv/ready typings/ready  ## ruff, pyright, mypy, import-linter, deptry
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+format: .venv/ready  ## ruff's formatting and safe fixes
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: .venv/ready  ## figures as ratios against a limit measured in the same run
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+hil: .venv/ready  ## the suite on a rig: RIG=emulated | esp32-emulator | board
+	@$(BIN)/pytest hil_tests --rig $(RIG) $(ARGS)
+
+.venv/ready: pyproject.toml sim/requirements.txt Makefile
+	@.ci/tools || exit 2
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (once; a minute or two)"
+	@$(BIN)/pip install --quiet --require-hashes --no-deps -r sim/requirements.txt
+	@$(BIN)/pip install --quiet --editable '.[field,sim,dev]'
+	@touch $@
+
+typings/ready: pyproject.toml .venv/ready
+	@rm -rf typings
+	@$(BIN)/pip install --quiet --target typings 'micropython-esp32-stubs==1.29.*'
+	@touch $@
+
+clean:  ## forget .venv and what was made
+	rm -rf .venv typings build reports *.egg-info
