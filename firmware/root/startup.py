@@ -1,0 +1,208 @@
+"""What a node does before and around the slot: choose it, check it, start it, note how it ended.
+
+Lies in `vfs` (as /lib/startup.mpy) and is never updated over the air: small, and beyond doubt.
+Order of `boot`: mount `data` (formatted when it cannot be mounted), judge the reset by the boot
+record, write the record, then check the chosen slot file by file against its manifest and take
+the other slot when it is damaged. Nothing of a slot runs before that.
+`main` imports `firmware.main` from the slot. However that ends, the node resets; only Ctrl-C
+leaves it at the prompt. The lamp's pin is never touched here: floating means full light.
+"""
+
+import gc
+import os
+import sys
+import time
+import vfs
+from binascii import hexlify
+from hashlib import sha256
+from json import loads
+
+import machine
+
+CRASH = "/data/crash"  # last words of the run before, judged and removed by the next boot
+IMPORT_MS = 60_000  # the slot's own watchdog takes over within this
+CABLE_MS = 600_000  # a session on the cable lives this long; so does the pause of a dead node
+_CHUNK = 1024
+_LINE_MAX = 512
+_CAUSES = (
+    ("HARD_RESET", "hard"),
+    ("WDT_RESET", "watchdog"),
+    ("DEEPSLEEP_RESET", "deep_sleep"),
+    ("SOFT_RESET", "soft"),
+)
+
+
+def say(text: str) -> None:
+    """Tell the serial console, in the firmware's own form of line."""
+    print("[%10.3f] info  boot: %s" % (time.ticks_ms() / 1000, text))
+
+
+def boot() -> None:
+    """Choose a sound slot and put it on the path."""
+    cause = reset_cause()
+    if cause == "soft":
+        watchdog(CABLE_MS)
+    slot = None
+    try:
+        mount()
+        slot = choose(cause)
+    except Exception as error:  # the rules must never keep a sound slot from starting
+        sys.print_exception(error)
+        for name in ("a", "b"):
+            if slot is None and damage("/data/" + name) is None:
+                slot = name
+    sys.path[:] = ["/data/" + slot, ".frozen"] if slot else [".frozen"]
+    sys.modules.pop("bootrecord", None)
+    gc.collect()
+
+
+def reset_cause() -> str:
+    """Name the reset that led here; a brown-out reads as power_on, a panic as hard."""
+    found = machine.reset_cause()
+    for name, word in _CAUSES:
+        if getattr(machine, name, None) == found:
+            return word
+    return "power_on"
+
+
+def main() -> None:
+    """Run the slot's firmware; when it ends, say why and reset."""
+    try:
+        watchdog(IMPORT_MS)
+        if sys.path[0] == ".frozen":
+            dead()
+        from firmware import main as firmware
+
+        firmware.main()
+        words = "firmware ended"
+    except KeyboardInterrupt:
+        watchdog(CABLE_MS)
+        say("stopped from the cable; the node resets in ten minutes")
+        raise
+    except BaseException as error:  # whatever a slot throws, the node starts again
+        sys.print_exception(error)
+        words = "%s: %s" % (type(error).__name__, error)
+    try:
+        write(CRASH, words[:200].encode())
+    except OSError:
+        say("last words could not be kept")
+    say("reset: " + words)
+    machine.reset()
+
+
+def dead() -> None:
+    """Neither slot can be started: say so, leave the lamp at full, try again later."""
+    say("both slots are damaged; the lamp is at full; put a release on by cable")
+    watchdog(CABLE_MS + IMPORT_MS)
+    time.sleep_ms(CABLE_MS)
+    machine.reset()
+
+
+def watchdog(timeout_ms: int) -> None:
+    """Arm or re-arm the watchdog; it survives soft resets and cannot be switched off."""
+    machine.WDT(timeout=timeout_ms)
+
+
+def mount() -> None:
+    """Mount the partition `data` at /data, formatting it when it holds no file system."""
+    from esp32 import Partition
+
+    try:
+        os.stat("/data")
+        return  # mounted before a soft reset
+    except OSError:
+        pass
+    part = Partition.find(Partition.TYPE_DATA, label="data")[0]
+    try:
+        vfs.mount(part, "/data")
+    except OSError:
+        say("formatting data")
+        vfs.VfsLfs2.mkfs(part)
+        vfs.mount(part, "/data")
+
+
+def choose(cause: str) -> str | None:
+    """Judge the reset, write the record; give the slot to start, None when both are damaged."""
+    import bootrecord
+
+    before = bootrecord.newest([read("/data/boot.0"), read("/data/boot.1")])
+    words = read(CRASH)
+    record = bootrecord.decide(before, cause, "".join(map(chr, words or b"")))
+    for _ in range(3):  # at most: the slot on trial, the confirmed slot, the other
+        if record != before:
+            keep(bootrecord, record)
+        before = record
+        slot = bootrecord.running(record)
+        fault = damage("/data/" + slot)
+        if fault is None:
+            break
+        say("slot %s: %s" % (slot, fault))
+        if record["state"] == "trying":
+            record = bootrecord.fail(record, fault)
+        elif damage("/data/" + bootrecord.other(slot)) is None:
+            record = bootrecord.fall(record, fault)
+        else:
+            return None
+    if words:
+        os.remove(CRASH)
+    say("slot %s, %s, reset cause %s" % (slot, record["state"], cause))
+    if record["outcome"]:
+        say("%s: %s" % (record["outcome"], record["reason"]))
+    return slot
+
+
+def keep(bootrecord: object, record: dict) -> None:
+    """Write the record over the older of its two copies; without room or flash, go on."""
+    index, data, sealed = bootrecord.seal(record)
+    record["n"] = sealed["n"]
+    try:
+        write("/data/boot.%d" % index, data)
+    except OSError as error:
+        say("boot record not written: %s" % error)
+
+
+def read(path: str) -> bytes | None:
+    """Read a small file; None when there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(_CHUNK)
+    except OSError:
+        return None
+
+
+def write(path: str, data: bytes) -> None:
+    """Replace a file whole: under a new name, synced, renamed over."""
+    with open(path + ".new", "wb") as file:
+        file.write(data)
+    if hasattr(os, "sync"):
+        os.sync()
+    os.rename(path + ".new", path)
+
+
+def damage(root: str) -> str | None:
+    """Check a slot's files against its manifest: None when sound, else what is wrong."""
+    buffer = memoryview(bytearray(_CHUNK))
+    path = "manifest.jsonl"
+    try:
+        with open(root + "/" + path, "rb") as manifest:
+            line = manifest.readline(_LINE_MAX)
+            count = 0
+            loads(line)
+            while line := manifest.readline(_LINE_MAX):
+                path, size, digest = loads(line)[:3]
+                if digest_of(root + "/" + path, size, buffer) != digest:
+                    return path + " is damaged"
+                count += 1
+    except (OSError, ValueError, TypeError):
+        return path + " cannot be read"
+    return None if count else "manifest is empty"
+
+
+def digest_of(path: str, size: int, buffer: memoryview) -> str:
+    """SHA-256 of a file of `size` bytes, in hex; "" when it has another size."""
+    hash_ = sha256()
+    with open(path, "rb") as file:
+        while n := file.readinto(buffer):
+            size -= n
+            hash_.update(buffer[:n])
+    return hexlify(hash_.digest()).decode() if size == 0 else ""
