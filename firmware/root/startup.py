@@ -12,14 +12,14 @@ import gc
 import os
 import sys
 import time
-import vfs
 from binascii import hexlify
 from hashlib import sha256
 from json import loads
 
 import machine
+import vfs
 
-CRASH = "/data/crash"  # last words of the run before, judged and removed by the next boot
+CRASH = "/data/crash"  # last words of the run before, judged by the next boot
 IMPORT_MS = 60_000  # the slot's own watchdog takes over within this
 CABLE_MS = 600_000  # a session on the cable lives this long; so does the pause of a dead node
 _CHUNK = 1024
@@ -143,8 +143,10 @@ def choose(cause: str) -> str | None:
             record = bootrecord.fall(record, fault)
         else:
             return None
+    else:
+        return None
     if words:
-        os.remove(CRASH)
+        os.rename(CRASH, CRASH + ".old")  # judged; the firmware logs it
     say("slot %s, %s, reset cause %s" % (slot, record["state"], cause))
     if record["outcome"]:
         say("%s: %s" % (record["outcome"], record["reason"]))
