@@ -1,0 +1,1 @@
+"""Rules of a node: pure, on whatever Python; time, randomness and I/O are arguments."""
