@@ -1,0 +1,1 @@
+"""What a technician does beside a node: its flash image."""

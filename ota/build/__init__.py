@@ -1,0 +1,1 @@
+"""The host half of an update: compile, bundle, keys, sign, publish."""

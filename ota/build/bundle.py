@@ -1,0 +1,123 @@
+"""The bundle: one zip with a release's manifest, its files by hash, and, once signed, its targets.
+
+Entries are stored, not compressed (they are deflated already), in a fixed order with fixed times
+and modes, so that the same release is the same zip to the byte:
+
+    manifest.jsonl      what is hashed and signed
+    files/<sha256>      each file, zlib with a 4 KB window, by the hash of its plain bytes
+    targets.json        signed TUF targets metadata (after `lamppost ota publish`)
+"""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+import zlib
+from pathlib import Path
+
+from ota.build.errors import BuildError
+from ota.build.release import WINDOW_BITS, Entry, Header, Release
+
+MANIFEST = "manifest.jsonl"
+TARGETS = "targets.json"
+_FILE_MAX = 64 * 1024  # bytes of one plain file: more than any module that a node could load
+_BUNDLE_MAX = 4 * 1024 * 1024
+
+
+def name(header: Header) -> str:
+    """Return the file name of a bundle: `lamppost-<board>-<version>.zip`."""
+    return f"lamppost-{header.board}-{header.version}.zip"
+
+
+def pack(release: Release, targets: bytes | None = None) -> bytes:
+    """Return a release as a bundle, the same bytes for the same release."""
+    members = {f"files/{entry.sha256}": entry.deflated for entry in release.entries}
+    ordered = [(MANIFEST, release.manifest), *sorted(members.items())]
+    if targets is not None:
+        ordered.append((TARGETS, targets))
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_STORED) as archive:
+        for member, content in ordered:
+            info = zipfile.ZipInfo(member)  # 1980-01-01: the zip format's own beginning
+            info.create_system = 3
+            info.external_attr = 0o100644 << 16
+            archive.writestr(info, content)
+    return out.getvalue()
+
+
+def load(path: Path) -> Release:
+    """Read and verify a bundle file; BuildError says what is wrong with it."""
+    try:
+        with path.open("rb") as file:
+            return unpack(file.read(_BUNDLE_MAX + 1))
+    except OSError as error:
+        raise BuildError(f"bundle {path}: {error.strerror}") from error
+    except BuildError as error:
+        raise BuildError(f"bundle {path}: {error.message}") from error
+
+
+def unpack(data: bytes) -> Release:
+    """Read a bundle; every file must have the size and hash that the manifest says."""
+    if len(data) > _BUNDLE_MAX:
+        raise BuildError(f"more than {_BUNDLE_MAX} bytes")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {info.filename: info for info in archive.infolist()}
+            if MANIFEST not in members:
+                raise BuildError(f"no {MANIFEST} in it")
+            manifest = archive.read(MANIFEST)
+            header, lines = _parse(manifest)
+            entries = []
+            for line in lines:
+                member = f"files/{line[2]}"
+                if member not in members:
+                    raise BuildError(f"{line[0]} is missing: no {member} in it")
+                entries.append(_entry(line, archive.read(member)))
+    except zipfile.BadZipFile as error:
+        raise BuildError(f"not a zip file: {error}") from error
+    return Release(header, tuple(entries), manifest)
+
+
+def _parse(manifest: bytes) -> tuple[Header, list[tuple[str, int, str, int]]]:
+    try:
+        first, *rest = manifest.decode().splitlines()
+        found = json.loads(first)
+        header = Header(**{key: found[key] for key in Header.__dataclass_fields__})
+        lines = [tuple(json.loads(line)[:4]) for line in rest]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BuildError(f"{MANIFEST} is no manifest: {error}") from error
+    return header, lines
+
+
+def _entry(line: tuple[str, int, str, int], deflated: bytes) -> Entry:
+    path, size, sha256, zsize = line
+    if len(deflated) != zsize:
+        raise BuildError(f"{path}: {len(deflated)} deflated bytes, the manifest says {zsize}")
+    try:
+        plain = zlib.decompressobj(WINDOW_BITS).decompress(deflated, _FILE_MAX + 1)
+    except zlib.error as error:
+        raise BuildError(f"{path}: {error}") from error
+    if len(plain) != size or hashlib.sha256(plain).hexdigest() != sha256:
+        raise BuildError(f"{path}: size or hash is not what the manifest says")
+    return Entry(path, plain, deflated)
+
+
+def write(path: Path, data: bytes, *, private: bool = False) -> None:
+    """Write a file whole under a new name and rename it over; BuildError when it cannot be.
+
+    `private`: only its owner may read it, from its first byte on.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    mode = 0o600 if private else 0o666
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise BuildError(f"cannot write {path}: {error.strerror}") from error

@@ -1,0 +1,295 @@
+"""`lamppost ota`: what a release manager types."""
+
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ota.build import bundle, keys, repository
+from ota.build.boards import BOARDS
+from ota.build.errors import BuildError, RepositoryError, UploadError
+from ota.build.release import Header, Release
+from ota.build.release import build as build_release
+from ota.build.sources import collect
+from ota.build.upload import upload
+from ota.core import versions
+
+_HOME = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="LAMPPOST_HOME",
+    help="The folder of keys/ and server/; also LAMPPOST_HOME.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
+
+
+@click.group()
+def ota() -> None:
+    r"""Make releases: compile, sign, hand over to the fleet server.
+
+    \b
+    Once, on the release manager's machine:
+      lamppost ota init --home HOME
+    For every release:
+      lamppost ota build --version 1.1.0
+      lamppost ota publish lamppost-esp32-1.1.0.zip --home HOME --url https://fleet:8443
+
+    HOME/keys holds the keys that make a release genuine. They never go to the server: copy only
+    HOME/server there. Keep HOME/keys offline, with a backup; whoever has it and its passphrase
+    can put software on every node, and without it no node can be updated again.
+    """
+
+
+@ota.command()
+@_HOME
+@click.option(
+    "--unencrypted",
+    is_flag=True,
+    help="Write root and targets keys without a passphrase (demonstrations only).",
+)
+@_JSON
+def init(home: Path | None, unencrypted: bool, as_json: bool) -> None:
+    """Make signing keys and an empty TUF repository in HOME, once.
+
+    Root and targets keys go to HOME/keys, encrypted under a passphrase that is asked for or taken
+    from LAMPPOST_KEY_PASSPHRASE; snapshot and timestamp keys and the first metadata go to
+    HOME/server/tuf. Nodes get HOME/keys/root.json at provisioning (lamppost node image --root).
+    All keys are ECDSA P-256 and all files are for their owner only (0600).
+    """
+    place = _home(home)
+    passphrase = None if unencrypted else _passphrase(place.keys / "root.pem", confirm=True)
+    signers = repository.init(place, passphrase)
+    result = {
+        "home": str(place.folder),
+        "root": str(place.keys / "root.json"),
+        "encrypted": not unencrypted,
+        "keys": {role: signer.public_key.keyid for role, signer in signers.items()},
+    }
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    click.echo(f"keys        {place.keys} (root, targets): offline, backed up")
+    click.echo(f"repository  {place.metadata}")
+    click.echo(f"for nodes   {place.keys / 'root.json'}")
+
+
+def _when(_context: click.Context, _option: click.Parameter, value: str | None) -> int:
+    """Return unix seconds of an ISO date (UTC unless it says otherwise) or of a number."""
+    if value is None:
+        return int(datetime.now(UTC).timestamp())
+    if value.isdecimal():
+        return int(value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise BuildError(
+            f"--date {value}: expected 2026-01-31, with a time, or seconds"
+        ) from error
+    return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
+
+
+def _version(_context: click.Context, option: click.Parameter, value: str) -> str:
+    try:
+        versions.parse(value)
+    except ValueError as error:
+        raise BuildError(f"--{option.name} {value}: expected a version such as 1.2.0") from error
+    return value
+
+
+@ota.command()
+@click.option("--version", required=True, callback=_version, help="Semantic version, as 1.2.0.")
+@click.option("--board", type=click.Choice(list(BOARDS)), default="esp32", show_default=True)
+@click.option(
+    "--overlay",
+    type=click.Path(path_type=Path),
+    help="Folder of changed files, laid over firmware/: DIR/tasks/light.py replaces"
+    " firmware/tasks/light.py, a new path adds a file.",
+)
+@click.option(
+    "--date",
+    "built",
+    callback=_when,
+    envvar="SOURCE_DATE_EPOCH",
+    help="Build time: ISO (UTC) or unix seconds; also SOURCE_DATE_EPOCH. A node's clock never"
+    " starts before it. [default: now]",
+)
+@click.option(
+    "--floor",
+    default="0.0.0",
+    show_default=True,
+    callback=_version,
+    help="Security floor: a node that has seen this release installs nothing below it, ever.",
+)
+@click.option(
+    "--runtime",
+    default="1.27.0",
+    show_default=True,
+    callback=_version,
+    help="Least MicroPython version this release runs on.",
+)
+@click.option(
+    "--min-level",
+    type=click.IntRange(0, 100),
+    default=30,
+    show_default=True,
+    help="Least lamp level at night in %; no command from the server goes below it.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder for the bundle. [default: here]",
+)
+@_JSON
+def build(
+    *,
+    version: str,
+    board: str,
+    overlay: Path | None,
+    built: int,
+    floor: str,
+    runtime: str,
+    min_level: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    """Compile this installation's firmware into lamppost-BOARD-VERSION.zip.
+
+    The bundle is not signed yet: `lamppost ota publish` does that. The same sources, version and
+    date give the same bundle to the byte, wherever it is built. A release that would not fit the
+    flash twice, beside readings waiting for the network, is refused.
+    """
+    if versions.parse(version) < versions.parse(floor):
+        raise BuildError(f"--floor {floor} lies above --version {version}")
+    header = Header(version, board, floor, runtime, built, min_level)
+    release = _compile(header, overlay)
+    path = out / bundle.name(header)
+    data = bundle.pack(release)
+    bundle.write(path, data)
+    figures = release.figures()
+    if as_json:
+        result = {"bundle": str(path), **vars(header), **figures, "zip": len(data)}
+        click.echo(json.dumps(result))
+        return
+    click.echo(f"bundle    {path}")
+    click.echo(f"files     {figures['files']}")
+    click.echo(f".mpy      {figures['bytes']} bytes, {figures['deflated']} deflated")
+    click.echo(f"manifest  {figures['manifest']} bytes")
+    click.echo(f"a slot    {figures['blocks']} blocks of 4 KiB, of {figures['blocks_max']}")
+
+
+def _compile(header: Header, overlay: Path | None) -> Release:
+    sources = collect(overlay)
+    stderr = click.get_text_stream("stderr")
+    with click.progressbar(length=len(sources), label="compiling", file=stderr) as bar:
+        return build_release(header, sources, lambda _: bar.update(1))
+
+
+@ota.command()
+@click.argument("path", metavar="BUNDLE", type=click.Path(path_type=Path))
+@_HOME
+@click.option(
+    "--signed",
+    is_flag=True,
+    help="BUNDLE is signed already (on the offline machine): only hand it over.",
+)
+@click.option(
+    "--withdraw",
+    multiple=True,
+    metavar="VERSION",
+    help="No longer list this release of the same board; may be repeated.",
+)
+@click.option(
+    "--keep",
+    type=click.IntRange(1),
+    default=repository.KEEP,
+    show_default=True,
+    help="How many releases of this board stay installable, this one included.",
+)
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the signed bundle goes. [default: BUNDLE with .signed.zip]",
+)
+@click.option("--url", envvar="LAMPPOST_URL", help="The fleet server; also LAMPPOST_URL.")
+@click.option(
+    "--token-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File with an operator's token; or LAMPPOST_TOKEN.",
+)
+@click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="PEM of the authority behind the server's certificate, if it is the city's own.",
+)
+@_JSON
+def publish(path: Path, url: str | None, as_json: bool, **rest: Any) -> None:
+    """Sign BUNDLE with HOME's targets key and hand it to the fleet server.
+
+    Without --url (and LAMPPOST_URL) it only signs, so that the key can stay on a machine without
+    a network; carry the signed bundle over and run `lamppost ota publish BUNDLE --signed --url …`
+    there. The server can check the signature but cannot make one. It offers the release to no
+    node before `lamppost rollout`.
+    """
+    signed = path
+    result: dict[str, Any] = {}
+    if rest["signed"]:
+        if url is None:
+            raise UploadError("--signed needs --url or LAMPPOST_URL: where to hand it over")
+        data = _read(path)
+        bundle.load(path)
+    else:
+        release = bundle.load(path)
+        data = bundle.pack(release, _sign(release, **rest))
+        signed = rest["out"] or path.with_suffix(".signed.zip")
+        bundle.write(signed, data)
+        result = {"version": release.header.version, "board": release.header.board}
+    result |= {"signed": str(signed), "uploaded": url is not None}
+    if url is not None:
+        result["answer"] = upload(url, _token(rest["token_file"]), data, rest["ca"])
+    if as_json:
+        click.echo(json.dumps(result))
+        return
+    click.echo(f"signed    {signed}")
+    click.echo(f"uploaded  {f'to {url}' if url else 'no: neither --url nor LAMPPOST_URL given'}")
+
+
+def _sign(
+    release: Release, *, home: Path | None, withdraw: tuple[str, ...], keep: int, **_: Any
+) -> bytes:
+    place = _home(home)
+    passphrase = _passphrase(place.keys / "targets.pem")
+    return repository.publish(place, release, passphrase, withdraw=withdraw, keep=keep)
+
+
+def _home(home: Path | None) -> repository.Home:
+    if home is None:
+        raise RepositoryError("which repository? Give --home or set LAMPPOST_HOME")
+    return repository.Home(home)
+
+
+def _passphrase(key: Path, *, confirm: bool = False) -> str | None:
+    """Return the passphrase of a key file: from the environment, else by asking for it."""
+    found = os.environ.get(keys.PASSPHRASE_VARIABLE)
+    if not confirm and (not key.exists() or not keys.is_encrypted(_read(key))):
+        return None
+    return found or str(
+        click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+    )
+
+
+def _token(file: Path | None) -> str:
+    token = _read(file).decode().strip() if file else os.environ.get("LAMPPOST_TOKEN", "")
+    if not token:
+        raise UploadError("no token: set LAMPPOST_TOKEN or give --token-file")
+    return token
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BuildError(f"{path}: {error.strerror}") from error

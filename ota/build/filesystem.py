@@ -1,0 +1,93 @@
+"""LittleFS2 volumes at MicroPython's parameters, and what files cost on them.
+
+The parameters are the defaults of MicroPython's VfsLfs2 (extmod/vfs_lfs.c, vfs_lfsx.c): read and
+program 32 bytes, cache four times that, lookahead 32, block_cycles 100. A volume made here has
+the same superblock as one made by `vfs.VfsLfs2.mkfs`, and the same input gives the same bytes.
+"""
+
+from collections.abc import Mapping
+from posixpath import dirname
+from typing import Any
+
+from ota.build.boards import BLOCK_BYTES, DATA_BYTES
+from ota.build.errors import BuildError
+
+_PARAMETERS = {
+    "read_size": 32,
+    "prog_size": 32,
+    "cache_size": 128,
+    "lookahead_size": 32,
+    "block_cycles": 100,
+    "block_size": BLOCK_BYTES,
+}
+_NOSPC = -28
+
+
+def pack(files: Mapping[str, bytes], size: int) -> bytes:
+    """Return a volume of `size` bytes that holds `files` (path without leading slash → content).
+
+    BuildError when they do not fit.
+    """
+    return bytes(_volume(files, size).context.buffer)
+
+
+def unpack(volume: bytes) -> dict[str, bytes]:
+    """Return path → content of every file in a volume; BuildError when it does not mount."""
+    littlefs = _littlefs()
+    fs = littlefs.LittleFS(mount=False, block_count=len(volume) // BLOCK_BYTES, **_PARAMETERS)
+    fs.context.buffer = bytearray(volume)
+    try:
+        fs.mount()
+    except littlefs.LittleFSError as error:
+        raise BuildError(f"this is no LittleFS volume: {error}") from error
+    files = {}
+    for folder, _, names in fs.walk("/"):
+        for name in names:
+            path = f"{folder.strip('/')}/{name}".lstrip("/")
+            with fs.open(path, "rb") as file:
+                files[path] = bytes(file.read())
+    return files
+
+
+def blocks(files: Mapping[str, bytes]) -> int:
+    """Return the blocks that `files` take on the data partition, beyond those of an empty one.
+
+    Counted by writing them to a real volume: a file takes at least a block unless LittleFS
+    inlines it into its directory (at most 128 bytes), a directory takes two and splits as it
+    grows.
+    """
+    return used(files, DATA_BYTES) - used({}, DATA_BYTES)
+
+
+def used(files: Mapping[str, bytes], size: int) -> int:
+    """Return the blocks in use on a volume of `size` bytes that holds `files`."""
+    return int(_volume(files, size).used_block_count)
+
+
+def _volume(files: Mapping[str, bytes], size: int) -> Any:
+    littlefs = _littlefs()
+    fs = littlefs.LittleFS(mount=False, block_count=size // BLOCK_BYTES, **_PARAMETERS)
+    fs.format()
+    fs.mount()
+    try:
+        for path, content in sorted(files.items()):
+            if dirname(path):
+                fs.makedirs(dirname(path), exist_ok=True)
+            with fs.open(path, "wb") as file:
+                file.write(content)
+    except (littlefs.LittleFSError, OSError) as error:
+        if getattr(error, "code", None) != _NOSPC:
+            raise
+        total = sum(len(content) for content in files.values())
+        raise BuildError(
+            f"{len(files)} files of {total} bytes do not fit a file system of {size} bytes"
+        ) from error
+    return fs
+
+
+def _littlefs() -> Any:
+    try:
+        import littlefs  # noqa: PLC0415 - comes with the extra `field`, the bare server lives without
+    except ImportError as error:
+        raise BuildError("littlefs-python is missing: pip install 'lamppost[field]'") from error
+    return littlefs

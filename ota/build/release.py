@@ -1,0 +1,125 @@
+"""A release: compiled files, their manifest and the budget of flash blocks they must keep.
+
+The manifest is JSON Lines (ota/decisions/0001): a header, then `[path, size, sha256, zsize]` a
+file, sorted by path. It is the TUF target `<board>/<version>.jsonl`; the files travel beside it,
+deflated with a 4 KB window, under the SHA-256 of their plain bytes.
+"""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ota.build import filesystem
+from ota.build.boards import BLOCK_BYTES, DATA_BYTES
+from ota.build.compiler import compile_module
+from ota.build.errors import BuildError
+from ota.build.sources import Source
+
+WINDOW_BITS = 12  # 4 KB: inflating costs the node 6 KB of heap; 15 bits would cost 35 KB
+# What the data partition keeps beside the two slots, in blocks of 4 KiB:
+OUTBOX_BLOCKS = 128  # readings not yet acknowledged
+STAGING_BLOCKS = (
+    32  # a half-fetched file, TUF metadata, boot record, log, and LittleFS's own spare
+)
+SLOT_BLOCKS = (DATA_BYTES // BLOCK_BYTES - OUTBOX_BLOCKS - STAGING_BLOCKS) // 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file of a release: its path in the slot, plain bytes and how they travel."""
+
+    path: str
+    plain: bytes
+    deflated: bytes = field(repr=False)
+
+    @property
+    def sha256(self) -> str:
+        """The SHA-256 of the plain bytes, hex: the file's name on the wire."""
+        return hashlib.sha256(self.plain).hexdigest()
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first line of a manifest.
+
+    `floor`: the signed security floor, below which a node that has seen it installs nothing.
+    `runtime`: the least MicroPython version. `built`: unix seconds, a lower bound for a node's
+    clock. `min_level`: the least night light level in %, below which no command goes.
+    """
+
+    version: str
+    board: str
+    floor: str
+    runtime: str
+    built: int
+    min_level: int
+
+
+@dataclass(frozen=True)
+class Release:
+    """Header, files sorted by path, and the manifest's bytes: what is hashed and signed."""
+
+    header: Header
+    entries: tuple[Entry, ...]
+    manifest: bytes
+
+    def slot(self, name: str = "") -> dict[str, bytes]:
+        """Return path → bytes of a slot that holds this release, under the folder `name`."""
+        prefix = f"{name}/" if name else ""
+        files = {f"{prefix}{entry.path}": entry.plain for entry in self.entries}
+        return files | {f"{prefix}manifest.jsonl": self.manifest}
+
+    def figures(self) -> dict[str, int]:
+        """Return files, bytes, deflated bytes and the blocks of a slot against their budget."""
+        return {
+            "files": len(self.entries),
+            "bytes": sum(len(entry.plain) for entry in self.entries),
+            "deflated": sum(len(entry.deflated) for entry in self.entries),
+            "manifest": len(self.manifest),
+            "blocks": filesystem.blocks(self.slot("a")),
+            "blocks_max": SLOT_BLOCKS,
+        }
+
+
+def deflate(plain: bytes) -> bytes:
+    """Return plain bytes as a zlib stream whose header says a 4 KB window."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, WINDOW_BITS)
+    return packer.compress(plain) + packer.flush()
+
+
+def build(
+    header: Header, sources: Sequence[Source], progress: Callable[[str], None] = lambda _: None
+) -> Release:
+    """Compile `sources` to a release; BuildError when one does not compile or all do not fit.
+
+    `progress` is called with each path before it is compiled.
+    """
+    entries = []
+    for source in sources:
+        progress(source.path)
+        plain = compile_module(source.file, source.path)
+        path = source.path.removesuffix(".py") + ".mpy"
+        entries.append(Entry(path, plain, deflate(plain)))
+    entries.sort(key=lambda entry: entry.path)
+    release = Release(header, tuple(entries), _manifest(header, entries))
+    check_fits(release)
+    return release
+
+
+def check_fits(release: Release) -> None:
+    """Raise BuildError unless the release fits twice on flash, beside outbox and staging."""
+    taken = filesystem.blocks(release.slot("a"))
+    if taken > SLOT_BLOCKS:
+        raise BuildError(
+            f"the release takes {taken} blocks of 4 KiB and a slot has {SLOT_BLOCKS}: two of them,"
+            f" {OUTBOX_BLOCKS} for the outbox and {STAGING_BLOCKS} for staging must fit"
+            f" {DATA_BYTES // BLOCK_BYTES}"
+        )
+
+
+def _manifest(header: Header, entries: Sequence[Entry]) -> bytes:
+    lines: list[object] = [vars(header)]
+    lines += [[e.path, len(e.plain), e.sha256, len(e.deflated)] for e in entries]
+    return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)

@@ -1,0 +1,143 @@
+"""`lamppost node`: what a technician types on the laptop beside the node."""
+
+import json
+from pathlib import Path
+
+import click
+
+from ota.build import bundle, filesystem
+from ota.build.boards import BLOCK_BYTES, board
+from ota.field import image as images
+from ota.field import inputs
+from ota.field import runtime as runtimes
+from ota.field.partitions import FOUR_MB
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.group()
+def node() -> None:
+    r"""Make a node: put runtime, firmware, configuration and trust onto its flash.
+
+    \b
+    In order, for a board on the cable:
+      esptool read-mac                          its id: aabbcc + fffe + ddeeff of the MAC
+      lamppost device add ID                    make it known to the fleet server
+      lamppost device claim ID > claim          a single-use claim token for this chip
+      lamppost node image … -o flash.bin        the whole flash as one file
+      esptool write-flash 0 flash.bin           put it on; the node enrols by itself
+    """
+
+
+@node.command()
+@click.option(
+    "--bundle",
+    "bundle_path",
+    type=_FILE,
+    required=True,
+    help="Factory release, from `lamppost ota build` or `publish`; both slots get it.",
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=_FILE,
+    required=True,
+    help="The node's configuration (JSON, see firmware/config.schema.json).",
+)
+@click.option(
+    "--claim",
+    "claim_path",
+    type=_FILE,
+    required=True,
+    help="File with the claim token. It opens one enrolment of one chip, soon: make it last.",
+)
+@click.option(
+    "--root",
+    "root_path",
+    type=_FILE,
+    required=True,
+    help="TUF root metadata (HOME/keys/root.json): whose releases this node takes.",
+)
+@click.option(
+    "--ca",
+    "ca_paths",
+    type=_FILE,
+    required=True,
+    multiple=True,
+    help="CA certificate of the fleet (HOME/server/pki/ca.pem), PEM or DER; may be repeated.",
+)
+@click.option(
+    "--runtime",
+    "runtime_path",
+    type=_FILE,
+    help="Official MicroPython .bin for the board, whole, 1.27 or newer, from micropython.org."
+    " Without it: file systems and partition table only, for an emulated node.",
+)
+@click.option("-o", "--out", type=_FILE, required=True, help="The flash image to write (4 MB).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
+def image(
+    *,
+    bundle_path: Path,
+    config_path: Path,
+    claim_path: Path,
+    root_path: Path,
+    ca_paths: tuple[Path, ...],
+    runtime_path: Path | None,
+    out: Path,
+    as_json: bool,
+) -> None:
+    r"""Write the whole flash of one node as a file, for esptool or an emulator.
+
+    Everything is checked first: the release's hashes, the configuration field by field, that the
+    runtime is whole, for the release's chip and new enough. The file holds the claim token and
+    the Wi-Fi password, so only its owner may read it. The old content of a board is gone when it
+    is written, its identity and unsent readings included.
+
+    \b
+    Example:
+      lamppost node image --bundle lamppost-esp32-1.0.0.zip --config elm-street-4.json \
+        --claim claim --root HOME/keys/root.json --ca HOME/server/pki/ca.pem \
+        --runtime ESP32_GENERIC-20251209-v1.27.0.bin -o flash.bin
+      esptool --port /dev/ttyUSB0 write-flash 0 flash.bin
+    """
+    release = bundle.load(bundle_path)
+    target = board(release.header.board)
+    runtime = inputs.read(runtime_path, "runtime") if runtime_path else None
+    version = ""
+    if runtime is not None:
+        version = runtimes.split(runtime, target, FOUR_MB).version
+        inputs.check_runtime(release.header, version)
+    vfs, data = images.factory_files(
+        release,
+        inputs.config(config_path),
+        inputs.claim(claim_path),
+        inputs.root(root_path),
+        inputs.anchors(ca_paths),
+    )
+    flash = images.flash_image(runtime, vfs, data, board=target)
+    bundle.write(out, flash, private=True)
+    result = {
+        "image": str(out),
+        "bytes": len(flash),
+        "board": target.name,
+        "version": release.header.version,
+        "runtime": version if runtime is not None else None,
+        "free_blocks": {
+            label: FOUR_MB[label].size // BLOCK_BYTES - filesystem.used(files, FOUR_MB[label].size)
+            for label, files in (("vfs", vfs), ("data", data))
+        },
+    }
+    click.echo(json.dumps(result) if as_json else _for_people(result))
+
+
+def _for_people(result: dict[str, object]) -> str:
+    free = result["free_blocks"]
+    assert isinstance(free, dict)
+    return "\n".join(
+        (
+            f"image    {result['image']}, {result['bytes']} bytes",
+            f"release  {result['version']} for {result['board']}, in both slots",
+            f"runtime  {result['runtime'] or 'none: an emulated node'}",
+            f"free     {free['vfs']} blocks of 4 KiB in /, {free['data']} in /data",
+        )
+    )

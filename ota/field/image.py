@@ -1,0 +1,97 @@
+"""The whole flash of a node as one file: for esptool, for emulators and for the VM alike.
+
+bootloader, partition table, app     from an official MicroPython .bin, with our own table
+vfs    `/`      boot code, configuration, trust anchors, claim token
+data   `/data`  both slots, filled with the factory release (ota/decisions/0002), boot record
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ota.build import filesystem
+from ota.build.boards import BOARDS, FLASH_BYTES, Board
+from ota.build.compiler import compile_module
+from ota.build.errors import BuildError, FieldError
+from ota.build.release import Release
+from ota.build.sources import package_folder
+from ota.core import bootrecord
+from ota.field import runtime as runtime_image
+from ota.field.partitions import FOUR_MB, TABLE_OFFSET, Layout
+
+
+def flash_image(
+    runtime: bytes | None,
+    vfs_files: Mapping[str, bytes],
+    data_files: Mapping[str, bytes],
+    size: int = FLASH_BYTES,
+    *,
+    board: Board = BOARDS["esp32"],
+    layout: Layout = FOUR_MB,
+) -> bytes:
+    """Return a flash image of `size` bytes; erased flash is FF.
+
+    `runtime`: an official .bin, or None for a node whose runtime is not in its flash (the VM).
+    Paths are relative to `/` and `/data`. FieldError when the runtime is for another chip or
+    anything does not fit.
+    """
+    if layout.partitions[-1].end > size:
+        raise FieldError(f"the layout ends at {layout.partitions[-1].end}, the flash at {size}")
+    flash = bytearray(b"\xff" * size)
+    pieces = {TABLE_OFFSET: layout.table()}
+    if runtime is not None:
+        found = runtime_image.split(runtime, board, layout)
+        pieces[board.base] = found.bootloader
+        pieces[layout["factory"].offset] = found.app
+    for label, files in (("vfs", vfs_files), ("data", data_files)):
+        try:
+            pieces[layout[label].offset] = filesystem.pack(files, layout[label].size)
+        except BuildError as error:
+            raise FieldError(f"partition {label}: {error.message}") from error
+    for offset, content in pieces.items():
+        flash[offset : offset + len(content)] = content
+    return bytes(flash)
+
+
+def factory_files(
+    release: Release, config: bytes, claim: bytes, root_json: bytes, ca: bytes | Sequence[bytes]
+) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Return what lies in `/` and in `/data` of a node that has just been made.
+
+    `config`: the configuration's JSON; `claim`: the claim token; `root_json`: TUF root metadata;
+    `ca`: one or several certificates as DER. The boot code is taken from the installed packages
+    and compiled here; both slots hold `release`.
+    """
+    anchors = [ca] if isinstance(ca, bytes) else list(ca)
+    if not anchors:
+        raise FieldError("a node needs at least one CA certificate")
+    vfs = boot_files() | {
+        "etc/config.json": config,
+        "etc/root.json": root_json,
+        "etc/claim": claim.strip(),
+    }
+    for number, anchor in enumerate(anchors):
+        vfs[f"etc/ca{number or ''}.der"] = anchor
+    return vfs, release.slot("a") | release.slot("b") | _boot_records()
+
+
+def boot_files() -> dict[str, bytes]:
+    """Return the files of `/` that no update touches: boot.py, main.py and what they import."""
+    root = package_folder("firmware") / "root"
+    record = package_folder("ota.core") / "bootrecord.py"
+    try:
+        return {
+            "boot.py": (root / "boot.py").read_bytes(),
+            "main.py": (root / "main.py").read_bytes(),
+            "lib/startup.mpy": compile_module(root / "startup.py", "startup.py"),
+            "lib/bootrecord.mpy": compile_module(record, "bootrecord.py"),
+        }
+    except OSError as error:
+        raise FieldError(f"the boot code is incomplete: {error}") from error
+
+
+def _boot_records() -> dict[str, bytes]:
+    """Return both copies of a boot record in which slot a is confirmed and nothing is on trial."""
+    record, files = bootrecord.fresh(), {}
+    for _ in range(2):
+        copy, data, record = bootrecord.seal(record)
+        files[f"boot.{copy}"] = data
+    return files

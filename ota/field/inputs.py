@@ -1,0 +1,108 @@
+"""What a technician hands over for a node, checked before it goes onto flash."""
+
+import json
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from tuf.api.exceptions import RepositoryError as TufError
+from tuf.api.metadata import Metadata, Root
+
+from ota.build.errors import FieldError
+from ota.build.release import Header
+from ota.core import versions
+
+_ROOT_MAX = 8192  # bytes: the node's cap on root metadata
+_CLAIM_MAX = 128  # characters
+_CONFIG_MAX = 8192  # bytes: the node parses its configuration as a whole
+
+
+def read(path: Path, what: str) -> bytes:
+    """Return a file's bytes; FieldError names what it was to be."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FieldError(f"{what} {path}: {error.strerror}") from error
+
+
+def config(path: Path) -> bytes:
+    """Return a configuration as it goes onto flash: one line, checked by the firmware's own rules.
+
+    FieldError names the field that is wrong.
+    """
+    from firmware.core.config import ConfigError, validate  # noqa: PLC0415 - with its data tables
+
+    data = read(path, "configuration")
+    try:
+        found = json.loads(data)
+    except ValueError as error:
+        raise FieldError(f"configuration {path} is no JSON: {error}") from error
+    try:
+        validate(found)
+    except ConfigError as error:
+        raise FieldError(f"configuration {path}: {error}") from error
+    packed = json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(packed) > _CONFIG_MAX:
+        raise FieldError(f"configuration {path}: {len(packed)} bytes, at most {_CONFIG_MAX}")
+    return packed
+
+
+def claim(path: Path) -> bytes:
+    """Return a claim token: one word of printable ASCII."""
+    token = read(path, "claim token").strip()
+    if not token or len(token) > _CLAIM_MAX or not all(33 <= byte < 127 for byte in token):
+        raise FieldError(
+            f"claim token {path}: expected one word of at most {_CLAIM_MAX} characters,"
+            " as `lamppost device claim` prints it"
+        )
+    return token
+
+
+def root(path: Path) -> bytes:
+    """Return TUF root metadata, unchanged; it must be signed by its own keys."""
+    data = read(path, "root metadata")
+    try:
+        metadata = Metadata[Root].from_bytes(data)
+        if not isinstance(metadata.signed, Root):
+            raise FieldError(f"root metadata {path} is {metadata.signed.type} metadata")
+        metadata.verify_delegate("root", metadata)
+    except (TufError, ValueError) as error:
+        raise FieldError(f"root metadata {path}: {error}") from error
+    if len(data) > _ROOT_MAX:
+        raise FieldError(f"root metadata {path}: {len(data)} bytes, a node reads {_ROOT_MAX}")
+    return data
+
+
+def anchors(paths: tuple[Path, ...]) -> list[bytes]:
+    """Return CA certificates as DER, one element each, from PEM (one or more) or DER files."""
+    found: list[bytes] = []
+    for path in paths:
+        data = read(path, "CA certificate")
+        try:
+            if b"-----BEGIN" in data:
+                certificates = x509.load_pem_x509_certificates(data)
+            else:
+                certificates = [x509.load_der_x509_certificate(data)]
+        except ValueError as error:
+            raise FieldError(f"CA certificate {path} is neither PEM nor DER") from error
+        found += [certificate.public_bytes(Encoding.DER) for certificate in certificates]
+    return found
+
+
+def check_runtime(header: Header, version: str) -> None:
+    """Raise FieldError when a runtime's version, if known, is older than the release needs.
+
+    A build's version carries a prefix and a suffix (`v1.27.0-preview.5.gabc`).
+    """
+    plain = version.removeprefix("v").partition("-")[0]
+    if not version:
+        return
+    try:
+        older = versions.parse(plain) < versions.parse(header.runtime)
+    except ValueError:
+        return  # a build of somebody's own with a name of its own: theirs to know
+    if older:
+        raise FieldError(
+            f"the runtime is MicroPython {version}, release {header.version} needs"
+            f" {header.runtime} or newer"
+        )

@@ -1,0 +1,111 @@
+"""An official MicroPython .bin: is it whole, is it for this chip, does its app fit.
+
+The file is the flash from the board's base on: bootloader, partition table at flash 0x8000, app
+at flash 0x10000. Image format (ESP-IDF, "App Image Format"): 24 bytes of header (magic E9,
+segments, mode, size and speed, entry, …, chip id u16 at 12, hash appended at 23), segments of
+address u32, length u32 and data, padding to 16 with an XOR checksum as the last byte, SHA-256.
+"""
+
+import hashlib
+import struct
+from dataclasses import dataclass
+
+from ota.build.boards import FLASH_BYTES, Board, chip_name
+from ota.build.errors import FieldError
+from ota.field.partitions import TABLE_BYTES, TABLE_OFFSET, Layout
+
+_MAGIC = 0xE9
+_HEADER_BYTES = 24
+_SEGMENTS_MAX = 16
+_DESCRIPTION_MAGIC = 0xABCD5432  # esp_app_desc_t, the first thing in an app's first segment
+
+
+class RuntimeImageError(FieldError):
+    """The .bin is damaged, for another chip, or too large."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A runtime split for the flash: offset → bytes, and the version its app says it has."""
+
+    bootloader: bytes
+    app: bytes
+    version: str
+
+
+def split(data: bytes, board: Board, layout: Layout) -> Runtime:
+    """Split an official .bin for `board`; RuntimeImageError says why it cannot be used."""
+    if data[:1] != bytes([_MAGIC]):
+        raise RuntimeImageError("the runtime is no ESP image: it does not begin with E9")
+    _check_chip(data, board)
+    factory = layout["factory"]
+    bootloader = _image(data, "the bootloader")
+    if board.base + len(bootloader) > TABLE_OFFSET:
+        raise RuntimeImageError("the bootloader reaches into the partition table")
+    table = data[TABLE_OFFSET - board.base :][:TABLE_BYTES]
+    if table[:2] != b"\xaa\x50":
+        raise RuntimeImageError(
+            f"no partition table at flash {TABLE_OFFSET:#x}: is it the whole official .bin,"
+            " not an app (.app-bin) or an update?"
+        )
+    rest = data[factory.offset - board.base :]
+    _check_chip(rest, board)
+    app = _image(rest, "the app")
+    if len(app) > factory.size:
+        raise RuntimeImageError(f"the app has {len(app)} bytes, its partition {factory.size}")
+    flash = 1 << (20 + (data[3] >> 4))
+    if flash > FLASH_BYTES:
+        raise RuntimeImageError(f"the runtime expects {flash >> 20} MB of flash, this profile 4")
+    return Runtime(bootloader, app, _version(app))
+
+
+def _check_chip(image: bytes, board: Board) -> None:
+    if len(image) < _HEADER_BYTES or image[0] != _MAGIC:
+        raise RuntimeImageError("the runtime is cut short: no app in it")
+    (chip,) = struct.unpack_from("<H", image, 12)
+    if chip != board.chip_id:
+        raise RuntimeImageError(
+            f"the runtime is for {chip_name(chip)}, board {board.name} has {board.chip}"
+        )
+
+
+def _image(data: bytes, what: str) -> bytes:
+    """Return the image at the start of `data`, its checksum and hash checked."""
+    segments, hashed = data[1], data[23] == 1
+    if not 0 < segments <= _SEGMENTS_MAX:
+        raise RuntimeImageError(f"{what} is damaged: {segments} segments")
+    at, checksum = _HEADER_BYTES, 0xEF
+    for _ in range(segments):
+        if at + 8 > len(data):
+            raise RuntimeImageError(f"{what} is cut short at {len(data)} bytes")
+        (length,) = struct.unpack_from("<I", data, at + 4)
+        content = data[at + 8 : at + 8 + length]
+        checksum ^= _xor(content)
+        at += 8 + length
+    end = at | 15
+    if end >= len(data) or len(data) < end + 1 + (32 if hashed else 0):
+        raise RuntimeImageError(f"{what} is cut short at {len(data)} bytes")
+    end += 1
+    if data[end - 1] != checksum:
+        raise RuntimeImageError(f"{what} is damaged: its checksum is wrong")
+    if hashed and hashlib.sha256(data[:end]).digest() != data[end : end + 32]:
+        raise RuntimeImageError(f"{what} is damaged: its hash is wrong")
+    return data[: end + (32 if hashed else 0)]
+
+
+def _xor(content: bytes) -> int:
+    """Return the XOR of all bytes, by folding halves of one large number."""
+    size = 1 << max(len(content) - 1, 0).bit_length()
+    number = int.from_bytes(content, "little")
+    while size > 1:
+        size //= 2
+        number = (number >> (8 * size)) ^ (number & ((1 << (8 * size)) - 1))
+    return number
+
+
+def _version(app: bytes) -> str:
+    """Return the version in the app's description, "" when it has none."""
+    at = _HEADER_BYTES + 8
+    if len(app) < at + 48 or struct.unpack_from("<I", app, at)[0] != _DESCRIPTION_MAGIC:
+        return ""
+    return app[at + 16 : at + 48].split(b"\0")[0].decode("ascii", "replace")
