@@ -1,0 +1,91 @@
+"""The ESP32 port: stock MicroPython 1.27 or newer on ESP32, -C3, -S3 (see ports/__init__.py)."""
+
+import gc
+import os
+import time
+
+import esp32
+import machine
+
+from firmware.ports import chip, common
+
+Storage = common.Storage
+Watchdog = chip.Watchdog
+Reset = chip.Reset
+random = os.urandom
+
+_EPOCH_S = 946684800 if time.gmtime(0)[0] == 2000 else 0
+_SEGMENT_BYTES = 36 * 1024
+_PIN_BYTES = 2048
+
+
+class Clock(common.Clock):
+    """Over the tick counter and the RTC, which survives resets but not power cuts."""
+
+    def __init__(self) -> None:
+        super().__init__(time.ticks_ms, time.time() + _EPOCH_S, _set_rtc)
+
+
+def _set_rtc(unix_s: int) -> None:
+    year, month, day, hour, minute, second, weekday = time.gmtime(unix_s - _EPOCH_S)[:7]
+    machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
+
+
+class Network(chip.Network):
+    """The station interface."""
+
+    def __init__(self) -> None:
+        super().__init__(random)
+
+
+class Memory:
+    """The GC heap and the IDF heap, which live off the same RAM."""
+
+    def __init__(self) -> None:
+        self._pin = None
+
+    def claim(self, tx: int, rx: int) -> int:
+        """Take the heap's second segment now, of a bounded size, and keep it.
+
+        A full GC heap grows by all that the IDF heap has left, and TLS starves. So the largest
+        blocks of the IDF heap are held by the receive buffers of idle UARTs while one allocation
+        makes the heap grow; a buffer that stays in the new segment keeps it from being given back.
+        The pins are a bus's, idle high: the UARTs' default ones may be the lamp's.
+        """
+        before = gc.mem_alloc() + _gc_free()
+        ballast = []
+        try:
+            for number in (1, 2):
+                size = _idf()[1] - _SEGMENT_BYTES
+                if size > 1024:
+                    ballast.append(machine.UART(number, tx=tx, rx=rx, rxbuf=size))
+            fill = []
+            while self._pin is None:
+                free = _idf()[0]
+                block = bytearray(_PIN_BYTES)
+                if _idf()[0] < free - _PIN_BYTES:
+                    self._pin = block
+                elif len(fill) > 80:
+                    break
+                fill.append(block)
+        except (MemoryError, ValueError, OSError):
+            pass
+        finally:
+            for held in ballast:
+                held.deinit()
+        gc.collect()
+        return gc.mem_alloc() + _gc_free() - before
+
+    def figures(self) -> dict:
+        """Measure free bytes: the GC heap's own, the IDF heap's and its largest block."""
+        free, largest = _idf()
+        return {"heap_free": _gc_free(), "idf_free": free, "idf_largest": largest}
+
+
+def _idf() -> tuple:
+    regions = esp32.idf_heap_info(esp32.HEAP_DATA)
+    return sum([r[1] for r in regions]), max([r[2] for r in regions])
+
+
+def _gc_free() -> int:
+    return gc.mem_free() - _idf()[1]  # mem_free counts the largest IDF block as if it were ours
