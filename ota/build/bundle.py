@@ -10,18 +10,17 @@ and modes, so that the same release is the same zip to the byte:
 
 import hashlib
 import io
-import json
 import os
 import zipfile
 import zlib
 from pathlib import Path
 
 from ota.build.errors import BuildError
-from ota.build.release import WINDOW_BITS, Entry, Header, Release
+from ota.build.release import Entry, Header, Release, parse
+from ota.core import limits
 
 MANIFEST = "manifest.jsonl"
 TARGETS = "targets.json"
-_FILE_MAX = 64 * 1024  # bytes of one plain file: more than any module that a node could load
 _BUNDLE_MAX = 4 * 1024 * 1024
 
 
@@ -67,7 +66,7 @@ def unpack(data: bytes) -> Release:
             if MANIFEST not in members:
                 raise BuildError(f"no {MANIFEST} in it")
             manifest = archive.read(MANIFEST)
-            header, lines = _parse(manifest)
+            header, lines = parse(manifest)
             entries = []
             for line in lines:
                 member = f"files/{line[2]}"
@@ -79,23 +78,12 @@ def unpack(data: bytes) -> Release:
     return Release(header, tuple(entries), manifest)
 
 
-def _parse(manifest: bytes) -> tuple[Header, list[tuple[str, int, str, int]]]:
-    try:
-        first, *rest = manifest.decode().splitlines()
-        found = json.loads(first)
-        header = Header(**{key: found[key] for key in Header.__dataclass_fields__})
-        lines = [tuple(json.loads(line)[:4]) for line in rest]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BuildError(f"{MANIFEST} is no manifest: {error}") from error
-    return header, lines
-
-
 def _entry(line: tuple[str, int, str, int], deflated: bytes) -> Entry:
     path, size, sha256, zsize = line
     if len(deflated) != zsize:
         raise BuildError(f"{path}: {len(deflated)} deflated bytes, the manifest says {zsize}")
     try:
-        plain = zlib.decompressobj(WINDOW_BITS).decompress(deflated, _FILE_MAX + 1)
+        plain = zlib.decompressobj(limits.WINDOW_BITS).decompress(deflated, limits.FILE_BYTES + 1)
     except zlib.error as error:
         raise BuildError(f"{path}: {error}") from error
     if len(plain) != size or hashlib.sha256(plain).hexdigest() != sha256:

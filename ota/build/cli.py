@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from ota.build.release import build as build_release
 from ota.build.sources import collect
 from ota.build.upload import upload
 from ota.core import versions
+from ota.core.errors import BadFormat
 
 _HOME = click.option(
     "--home",
@@ -93,8 +95,8 @@ def _when(_context: click.Context, _option: click.Parameter, value: str | None) 
 
 def _version(_context: click.Context, option: click.Parameter, value: str) -> str:
     try:
-        versions.parse(value)
-    except ValueError as error:
+        versions.key(value)
+    except BadFormat as error:
         raise BuildError(f"--{option.name} {value}: expected a version such as 1.2.0") from error
     return value
 
@@ -162,7 +164,7 @@ def build(
     date give the same bundle to the byte, wherever it is built. A release that would not fit the
     flash twice, beside readings waiting for the network, is refused.
     """
-    if versions.parse(version) < versions.parse(floor):
+    if versions.key(version) < versions.key(floor):
         raise BuildError(f"--floor {floor} lies above --version {version}")
     header = Header(version, board, floor, runtime, built, min_level)
     release = _compile(header, overlay)
@@ -183,8 +185,7 @@ def build(
 
 def _compile(header: Header, overlay: Path | None) -> Release:
     sources = collect(overlay)
-    stderr = click.get_text_stream("stderr")
-    with click.progressbar(length=len(sources), label="compiling", file=stderr) as bar:
+    with click.progressbar(length=len(sources), label="compiling", file=sys.stderr) as bar:
         return build_release(header, sources, lambda _: bar.update(1))
 
 

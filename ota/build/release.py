@@ -6,18 +6,22 @@ deflated with a 4 KB window, under the SHA-256 of their plain bytes.
 """
 
 import hashlib
+import io
 import json
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ota.build import filesystem
 from ota.build.boards import BLOCK_BYTES, DATA_BYTES
 from ota.build.compiler import compile_module
 from ota.build.errors import BuildError
 from ota.build.sources import Source
+from ota.core import limits
+from ota.core import manifest as rules
+from ota.core.errors import OtaError
 
-WINDOW_BITS = 12  # 4 KB: inflating costs the node 6 KB of heap; 15 bits would cost 35 KB
 # What the data partition keeps beside the two slots, in blocks of 4 KiB:
 OUTBOX_BLOCKS = 128  # readings not yet acknowledged
 STAGING_BLOCKS = (
@@ -85,7 +89,7 @@ class Release:
 
 def deflate(plain: bytes) -> bytes:
     """Return plain bytes as a zlib stream whose header says a 4 KB window."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, WINDOW_BITS)
+    packer = zlib.compressobj(9, zlib.DEFLATED, limits.WINDOW_BITS)
     return packer.compress(plain) + packer.flush()
 
 
@@ -103,9 +107,29 @@ def build(
         path = source.path.removesuffix(".py") + ".mpy"
         entries.append(Entry(path, plain, deflate(plain)))
     entries.sort(key=lambda entry: entry.path)
-    release = Release(header, tuple(entries), _manifest(header, entries))
+    manifest = _manifest(header, entries)
+    parse(manifest)
+    release = Release(header, tuple(entries), manifest)
     check_fits(release)
     return release
+
+
+def parse(manifest: bytes) -> tuple[Header, list[tuple[str, int, str, int]]]:
+    """Read a manifest by the node's own rules: its header and (path, size, sha256, zsize) a file.
+
+    BuildError says what a node would not accept.
+    """
+    if len(manifest) > limits.MANIFEST_BYTES:
+        raise BuildError(
+            f"the manifest has {len(manifest)} bytes, a node reads {limits.MANIFEST_BYTES}"
+        )
+    file = io.BytesIO(manifest)
+    try:
+        found: dict[str, Any] = dict(rules.header(file.readline()))
+        lines = list(rules.entries(file))  # type: ignore[no-untyped-call]  # device code
+    except OtaError as error:
+        raise BuildError(str(error)) from error
+    return Header(**{key: found[key] for key in Header.__dataclass_fields__}), lines
 
 
 def check_fits(release: Release) -> None:

@@ -31,11 +31,10 @@ from ota.build import keys
 from ota.build.bundle import write
 from ota.build.errors import RepositoryError
 from ota.build.release import Release
-from ota.core import versions
+from ota.core import limits, versions
 
 OFFLINE = ("root", "targets")
 ONLINE = ("snapshot", "timestamp")
-METADATA_MAX = 8192  # bytes: the node's cap on root and targets
 EXPIRY_DAYS = {"root": 730, "targets": 365, "snapshot": 30, "timestamp": 7}
 KEEP = 8  # releases a board that stay installable unless told otherwise
 
@@ -150,10 +149,10 @@ def _prune(
         raise RepositoryError(f"no release {min(unknown)} for {board} to withdraw")
     if release.header.version in withdraw:
         raise RepositoryError(f"{release.header.version} is being published: not withdrawn")
-    ordered = sorted(mine, key=versions.parse, reverse=True)
+    ordered = sorted(mine, key=versions.key, reverse=True)
     stay = [release.header.version]
     for version in ordered:
-        below = versions.parse(version) < versions.parse(floor)
+        below = versions.key(version) < versions.key(floor)
         if version not in withdraw and not below and len(stay) < keep and version not in stay:
             stay.append(version)
     for version, path in mine.items():
@@ -165,9 +164,10 @@ def _sign(content: Root | Targets | Snapshot | Timestamp, signer: CryptoSigner) 
     metadata: Metadata[Any] = Metadata(cast("Any", content))
     metadata.sign(signer)
     data = metadata.to_bytes()
-    if len(data) > METADATA_MAX:
+    most = limits.TARGETS_BYTES if content.type == "targets" else limits.ROOT_BYTES
+    if len(data) > most:
         raise RepositoryError(
-            f"{content.type} metadata would take {len(data)} bytes, a node reads {METADATA_MAX}:"
+            f"{content.type} metadata would take {len(data)} bytes, a node reads {most}:"
             " withdraw releases (--withdraw, --keep)"
         )
     return data

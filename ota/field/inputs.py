@@ -10,9 +10,8 @@ from tuf.api.metadata import Metadata, Root
 
 from ota.build.errors import FieldError
 from ota.build.release import Header
-from ota.core import versions
+from ota.core import limits, versions
 
-_ROOT_MAX = 8192  # bytes: the node's cap on root metadata
 _CLAIM_MAX = 128  # characters
 _CONFIG_MAX = 8192  # bytes: the node parses its configuration as a whole
 
@@ -68,8 +67,10 @@ def root(path: Path) -> bytes:
         metadata.verify_delegate("root", metadata)
     except (TufError, ValueError) as error:
         raise FieldError(f"root metadata {path}: {error}") from error
-    if len(data) > _ROOT_MAX:
-        raise FieldError(f"root metadata {path}: {len(data)} bytes, a node reads {_ROOT_MAX}")
+    if len(data) > limits.ROOT_BYTES:
+        raise FieldError(
+            f"root metadata {path}: {len(data)} bytes, a node reads {limits.ROOT_BYTES}"
+        )
     return data
 
 
@@ -92,16 +93,9 @@ def anchors(paths: tuple[Path, ...]) -> list[bytes]:
 def check_runtime(header: Header, version: str) -> None:
     """Raise FieldError when a runtime's version, if known, is older than the release needs.
 
-    A build's version carries a prefix and a suffix (`v1.27.0-preview.5.gabc`).
+    A preview (`1.27.0-preview.5`) is older than its release.
     """
-    plain = version.removeprefix("v").partition("-")[0]
-    if not version:
-        return
-    try:
-        older = versions.parse(plain) < versions.parse(header.runtime)
-    except ValueError:
-        return  # a build of somebody's own with a name of its own: theirs to know
-    if older:
+    if version and versions.key(version) < versions.key(header.runtime):
         raise FieldError(
             f"the runtime is MicroPython {version}, release {header.version} needs"
             f" {header.runtime} or newer"

@@ -7,6 +7,7 @@ address u32, length u32 and data, padding to 16 with an XOR checksum as the last
 """
 
 import hashlib
+import re
 import struct
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from ota.field.partitions import TABLE_BYTES, TABLE_OFFSET, Layout
 _MAGIC = 0xE9
 _HEADER_BYTES = 24
 _SEGMENTS_MAX = 16
-_DESCRIPTION_MAGIC = 0xABCD5432  # esp_app_desc_t, the first thing in an app's first segment
+# The banner's own words (`sys.version`): MicroPython leaves the version in IDF's header empty.
+_BANNER = re.compile(rb"v(\d+\.\d+\.\d+(?:-preview)?)[0-9A-Za-z.-]* on \d{4}-\d\d-\d\d")
 
 
 class RuntimeImageError(FieldError):
@@ -104,8 +106,6 @@ def _xor(content: bytes) -> int:
 
 
 def _version(app: bytes) -> str:
-    """Return the version in the app's description, "" when it has none."""
-    at = _HEADER_BYTES + 8
-    if len(app) < at + 48 or struct.unpack_from("<I", app, at)[0] != _DESCRIPTION_MAGIC:
-        return ""
-    return app[at + 16 : at + 48].split(b"\0")[0].decode("ascii", "replace")
+    """Return the MicroPython version of an app (`1.27.0`), "" when it does not say."""
+    found = _BANNER.search(app)
+    return found[1].decode() if found else ""
