@@ -141,6 +141,8 @@ def test_each_fault_of_a_record_has_its_word():
     assert reasons(record(v=None)) == ["value"]
     assert reasons(record(v=2)) == ["value"]
     assert reasons(record(v=21)) == ["value"]
+    for odd in ("12", True, [], 1e300, float("nan"), float("inf")):
+        assert reasons(record(v=odd), record(t=odd)) == ["value", "time"]
     assert reasons(record(max=1001)) == ["range"]
     assert reasons(record(min=-1)) == ["range"]
 
