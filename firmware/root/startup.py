@@ -34,7 +34,8 @@ _CAUSES = (
 
 def say(text: str) -> None:
     """Tell the serial console, in the firmware's own form of line."""
-    print("[%10.3f] info  boot: %s" % (time.ticks_ms() / 1000, text))
+    ms = time.ticks_ms()
+    print("[%6d.%03d] info  boot: %s" % (ms // 1000, ms % 1000, text))
 
 
 def boot() -> None:

@@ -1,0 +1,22 @@
+"""One file a task: asyncio glue between rules and ports, no decisions of its own.
+
+Every task is `async def run(node)`. `node` is made in firmware/main.py and carries
+
+    clock, storage, network, watchdog, memory, random   the ports (see ports/__init__.py)
+    log             Log: info, warn, error(task, text), all three to the serial console
+    id              the device id
+    release         header of the running slot's manifest: version, board, built, min_level, …
+    slot            folder of the running slot, "/data/a" or "/data/b"
+    config          the config in force, None when there is none
+    lamp            driver or None; `lamp_level` the level in force, percent
+    parts           {name: driver} of the parts that are read
+    answered        {part: uptime in s of its last good answer}
+    counts          {name: n} what went wrong, for people
+    outbox          Outbox
+    client          ota.device.http.Client, None until the node has a certificate
+    beat            uptime in s of the light task's last turn
+    online          asyncio.Event: the network has been up once
+    enrolled        asyncio.Event: there is a client
+    dead            asyncio.Event: a task failed for good; `dying` says why
+    restart(why)    planned reset
+"""

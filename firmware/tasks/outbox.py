@@ -1,0 +1,223 @@
+"""The outbox: windows on flash until the server has acknowledged them; no task, all synchronous.
+
+`/data/outbox` holds numbered segments `<number>.<box>`, each at most one flash block of lines (see
+core/outboxlog), only ever appended to. `box` is a random name of this run of sequence numbers: a
+new one is made when nothing is there or the newest segment is damaged, so that a pair (box, seq)
+is never given twice. Lines without streams are marks, told apart by `mark`:
+
+    head  first line of a segment: `seq` the next to give, `ack`, `lost`, `times`
+    ack   all up to `seq` of this box is acknowledged
+    time  windows of the start `boot` that carry `up` ended at `up` + `offset` (unix s)
+
+The newest segment alone tells all that has to be known after a start, and is never removed.
+"""
+
+from binascii import hexlify
+
+from firmware.core import outboxlog
+
+FOLDER = "/data/outbox"
+REJECTED = "/data/rejected"
+BLOCK_BYTES = 4096
+SEGMENTS_MAX = 160  # some eight windows each: nine days at ten minutes
+RESERVE_BLOCKS = 24  # left free for an update's staging beside the outbox
+_TIMES_MAX = 4
+
+
+class Outbox:
+    """A bounded queue of windows on flash; when it is full the oldest go, and are counted."""
+
+    def __init__(self, storage: object, random: object, segments_max: int = SEGMENTS_MAX) -> None:
+        self._storage = storage
+        self._random = random
+        self._segments_max = segments_max
+        self.boot = hexlify(random(4)).decode()
+        self.lost = 0  # windows that can no longer be sent: dropped, damaged or undatable
+        self.rejected = 0  # records that the server refused, since the start
+        self._recover()
+
+    def add(self, window: dict) -> int:
+        """Keep a window and give its seq: outboxlog's keys but `seq`; while unsynced `up` for `t`.
+
+        OSError when the flash refuses even after the oldest segment has gone.
+        """
+        entry = dict(window)
+        entry["seq"] = self._next
+        if "t" not in entry:
+            entry["boot"] = self.boot
+            self._undated = True
+        self._append(outboxlog.encode(entry))
+        self._next += 1
+        return entry["seq"]
+
+    def dated(self, offset: int) -> None:
+        """Tell that unix time is uptime plus `offset` s; written down if a window waits for it."""
+        known = self._times.get(self.boot)
+        if self._undated and known is None:
+            self._times[self.boot] = offset
+            self._mark({"seq": self._next, "mark": "time", "boot": self.boot, "offset": offset})
+
+    def pending(self) -> object:
+        """Iterate over what is to be sent, oldest first: (position, box, entry with `t`).
+
+        Stops before a window that may yet be dated. `acknowledge` takes a position. A file stays
+        open between two steps: close the generator before anything else is done to the outbox.
+        """
+        for name in self._names():
+            number, box = _split(name)
+            offset = 0
+            if number < self._at[0]:
+                continue
+            if number == self._at[0]:
+                offset = self._at[1]
+            with self._storage.open(FOLDER + "/" + name) as file:
+                reader = outboxlog.Reader(file, offset)
+                for end, entry in reader:
+                    if not self._is_due(box, entry):
+                        continue
+                    if "t" not in entry and not self._date(entry):
+                        if entry.get("boot") == self.boot:
+                            return
+                        self._lose_once((number, end))
+                        continue
+                    yield (number, end), box, entry
+                if reader.damaged:
+                    self._lose_once((number, reader.offset), reader.damaged)
+
+    def acknowledge(self, position: tuple, box: str, seq: int) -> None:
+        """Forget all up to this position: the server has it."""
+        if position <= self._at:
+            return
+        self._at = position
+        for name in self._names()[:-1]:
+            if _split(name)[0] < position[0]:
+                self._storage.remove(FOLDER + "/" + name)
+        if box == self.box and seq > self._ack:
+            self._ack = seq
+            self._mark({"seq": seq, "mark": "ack"})
+
+    def set_aside(self, text: str) -> None:
+        """Keep what the server refused for people to look at; one block, the older half goes."""
+        self.rejected += 1
+        line = (text[:400] + "\n").encode()
+        if self._storage.size(REJECTED) + len(line) > BLOCK_BYTES:
+            self._storage.rename(REJECTED, REJECTED + ".1")
+        self._storage.append(REJECTED, line)
+
+    def _recover(self) -> None:
+        self.box = ""
+        self._next = 1
+        self._ack = 0
+        self._times = {}
+        self._undated = False
+        self._size = 0
+        self._number = 0
+        self._at = (0, 0)
+        self._counted = (0, 0)
+        self._storage.make_folder(FOLDER)
+        for name in self._storage.list(FOLDER):
+            if name.endswith(".new"):
+                self._storage.remove(FOLDER + "/" + name)
+        names = self._names()
+        if names:
+            self._number, self.box = _split(names[-1])
+            if self._read_newest(names[-1]):
+                return
+        self.box = hexlify(self._random(4)).decode()
+        self._next = 1
+        self._ack = 0
+        self._begin(b"")
+
+    def _read_newest(self, name: str) -> bool:
+        """Take the state from the newest segment; False when it is damaged."""
+        path = FOLDER + "/" + name
+        heads = 0
+        with self._storage.open(path) as file:
+            reader = outboxlog.Reader(file)
+            for _, entry in reader:
+                mark = entry.get("mark")
+                if mark == "head":
+                    heads += 1
+                    self._next = entry["seq"]
+                    self._ack = entry["ack"]
+                    self.lost = entry["lost"]
+                    self._times = dict(entry["times"])
+                elif mark == "ack":
+                    self._ack = entry["seq"]
+                elif mark == "time":
+                    self._times[entry["boot"]] = entry["offset"]
+                else:
+                    self._next = entry["seq"] + 1
+        self._size = self._storage.size(path)
+        return heads == 1 and not reader.damaged
+
+    def _append(self, line: bytes) -> None:
+        if self._size + len(line) > BLOCK_BYTES:
+            self._begin(line)
+            return
+        try:
+            self._storage.append(self._path(), line)
+        except OSError:
+            self._begin(line)  # no room, or a bad block: the oldest segment goes
+            return
+        self._size += len(line)
+
+    def _mark(self, mark: dict) -> None:
+        mark["streams"] = {}
+        self._append(outboxlog.encode(mark))
+
+    def _begin(self, line: bytes) -> None:
+        """Start a segment with this line, dropping the oldest ones when there are too many."""
+        names = self._names()
+        while names and (
+            len(names) >= self._segments_max
+            or (len(names) > 1 and self._storage.free_blocks() < RESERVE_BLOCKS)
+        ):
+            self._drop(names.pop(0))
+        while len(self._times) > _TIMES_MAX:
+            self._times.pop(next(boot for boot in self._times if boot != self.boot))
+        head = {
+            "seq": self._next,
+            "streams": {},
+            "mark": "head",
+            "ack": self._ack,
+            "lost": self.lost,
+            "times": [[boot, self._times[boot]] for boot in self._times],
+        }
+        self._number += 1
+        data = outboxlog.encode(head) + line
+        self._storage.write(self._path(), data)
+        self._size = len(data)
+
+    def _drop(self, name: str) -> None:
+        number, box = _split(name)
+        with self._storage.open(FOLDER + "/" + name) as file:
+            for end, entry in outboxlog.Reader(file):
+                if (number, end) > self._at and self._is_due(box, entry):
+                    self._lose_once((number, end))
+        self._storage.remove(FOLDER + "/" + name)
+
+    def _is_due(self, box: str, entry: dict) -> bool:
+        return "mark" not in entry and (box != self.box or entry["seq"] > self._ack)
+
+    def _date(self, entry: dict) -> bool:
+        offset = self._times.get(entry.get("boot"))
+        if offset is not None:
+            entry["t"] = entry["up"] + offset
+        return offset is not None
+
+    def _lose_once(self, position: tuple, count: int = 1) -> None:
+        """Count what cannot be sent, however often it is come across."""
+        if position > self._counted:
+            self._counted = position
+            self.lost += count
+
+    def _path(self) -> str:
+        return "%s/%08d.%s" % (FOLDER, self._number, self.box)
+
+    def _names(self) -> list:
+        return [n for n in self._storage.list(FOLDER) if n[:8].isdigit() and n[8:9] == "."]
+
+
+def _split(name: str) -> tuple:
+    return int(name[:8]), name[9:]
