@@ -35,7 +35,7 @@ async def run(node: object, name: str, work: object) -> None:
 def record(node: object, name: str, error: Exception) -> None:
     """Log a crash and count it."""
     node.counts[name] = node.counts.get(name, 0) + 1
-    node.log.error(name, "%s: %s" % (type(error).__name__, error))
+    node.console.error(name, "%s: %s" % (type(error).__name__, error))
     if hasattr(sys, "print_exception"):
         sys.print_exception(error)
 

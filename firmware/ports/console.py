@@ -1,11 +1,11 @@
-"""The log: lines people can read, on the serial console; what went wrong also on flash, bounded."""
+"""Lines people can read, on the serial console; what went wrong also on flash, bounded."""
 
 FILE = "/data/log"
 _LIMIT_BYTES = 4096
 _LINE_MAX = 200
 
 
-class Log:
+class Console:
     """Lines of the form `[uptime s] level task: message`; never a key, a token or a password."""
 
     def __init__(self, storage: object, clock: object) -> None:

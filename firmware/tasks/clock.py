@@ -1,0 +1,99 @@
+"""The clock: time servers by SNTP, then the server's Date header; notes the last time seen.
+
+A time server cannot be authenticated; the Date comes over TLS. So when both speak and differ by
+more than TRUST_S, the Date holds.
+"""
+
+import asyncio
+
+from firmware.core import sntp
+from firmware.core.errors import FormatError
+
+SEEN = "/data/seen"
+TRUST_S = 300
+_AGAIN_S = 6 * 3600
+_BACKOFF_MAX_S = 900
+_ANSWER_MS = 2000
+_SEEN_S = 3600
+_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
+
+
+async def run(node: object) -> None:
+    """Keep the clock, for ever."""
+    await node.online.wait()
+    backoff_s = 4
+    ask_s = 0
+    seen_s = 0
+    while True:
+        now_s = node.clock.uptime_s()
+        if now_s >= ask_s:
+            if await ask(node):
+                ask_s = now_s + _AGAIN_S
+                backoff_s = 4
+            else:
+                ask_s = now_s + backoff_s
+                backoff_s = min(_BACKOFF_MAX_S, backoff_s * 2)
+        if node.clock.synced and node.clock.now() - seen_s >= _SEEN_S:
+            seen_s = node.clock.now()
+            node.storage.write(SEEN, b"%d" % seen_s)
+        await asyncio.sleep(2)
+
+
+async def ask(node: object) -> bool:
+    """Ask the time servers in turn until one is believed."""
+    why = "no time server in the config"
+    for server in node.config["time_servers"]:
+        cookie = node.random(sntp.COOKIE_BYTES)
+        try:
+            address = await node.network.resolve(server["host"])
+            packet = await node.network.udp(
+                address, server["port"], sntp.request(cookie), _ANSWER_MS
+            )
+            if take(node, sntp.answer(packet, cookie), "sntp"):
+                return True
+            why = "the answer is earlier than what is known"
+        except (OSError, FormatError) as error:
+            why = "%s: %s" % (server["host"], error)
+    node.console.warn("clock", why)
+    return False
+
+
+def take(node: object, unix_s: int, source: str) -> bool:
+    """Set the clock and let the outbox date what was waiting."""
+    was_synced = node.clock.synced
+    if not node.clock.set(unix_s, source):
+        return False
+    if not was_synced:
+        node.console.info("clock", "set by %s to %d" % (source, unix_s))
+        node.outbox.dated(node.clock.now() - node.clock.uptime_s())
+    return True
+
+
+def take_date(node: object, headers: dict) -> None:
+    """Take the Date of an answer over TLS where there is no better word."""
+    unix_s = parse_date(headers.get("date", ""))
+    if unix_s is None:
+        return
+    if node.clock.synced:
+        if abs(node.clock.now() - unix_s) <= TRUST_S:
+            return
+        node.console.warn("clock", "the server's time differs by more than %d s" % TRUST_S)
+    take(node, unix_s, "date")
+
+
+def parse_date(text: str) -> int | None:
+    """Read an IMF-fixdate (RFC 9110 section 5.6.7) as unix seconds; None for anything else."""
+    try:
+        _, day, month, year, time, zone = text.split(" ")
+        at = _MONTHS.find(month)
+        if zone != "GMT" or len(month) != 3 or at % 3:
+            return None
+        day, month, year = int(day), at // 3, int(year)
+        hour, minute, second = [int(part) for part in time.split(":")]
+    except ValueError:
+        return None
+    years = year - (month < 2)
+    leaps = years // 4 - years // 100 + years // 400 - 477  # days of leap up to 1970
+    days = (year - 1970) * 365 + leaps + _DAYS_BEFORE_MONTH[month] + day - 1
+    return ((days * 24 + hour) * 60 + minute) * 60 + second

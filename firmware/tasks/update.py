@@ -1,0 +1,5 @@
+"""Updates."""
+
+
+async def run(node: object) -> None:
+    """Wait for the updater."""
