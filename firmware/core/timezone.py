@@ -4,10 +4,10 @@
 saving time's name, its offset if not an hour more, and when in a year it starts and ends.
 """
 
+from firmware.core.calendar import DAYS_BEFORE_MONTH, day, is_leap, year_of
 from firmware.core.errors import FormatError
 
 _DAY_S = 86400
-_DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334, 365)
 _TIME_LIMIT_H = 167
 
 
@@ -34,7 +34,7 @@ class Zone:
         """Return local time minus UTC at `unix_s`, in seconds."""
         if self._start is None or self._end is None:
             return self._standard
-        year = _year((unix_s + self._standard) // _DAY_S)
+        year = year_of((unix_s + self._standard) // _DAY_S)
         start = _moment(self._start, year) - self._standard
         end = _moment(self._end, year) - self._saving
         if start < end:
@@ -97,55 +97,34 @@ class Zone:
     def _rule(self) -> tuple:
         self._expect(",")
         if self._take("M"):
-            day = [self._number(1, 12)]
+            date = [self._number(1, 12)]
             self._expect(".")
-            day.append(self._number(1, 5))
+            date.append(self._number(1, 5))
             self._expect(".")
-            day.append(self._number(0, 6))
+            date.append(self._number(0, 6))
         elif self._take("J"):
-            day = [self._number(1, 365)]
+            date = [self._number(1, 365)]
         else:
-            day = [0, self._number(0, 365)]
-        time = self._time(_TIME_LIMIT_H) if self._take("/") else 7200
-        return day, time
+            date = [0, self._number(0, 365)]
+        return date, self._time(_TIME_LIMIT_H) if self._take("/") else 7200
 
 
 def _is_letter(text: str) -> bool:
     return "a" <= text <= "z" or "A" <= text <= "Z"
 
 
-def _leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-
-
-def _days_before(year: int) -> int:
-    last = year - 1
-    return (year - 1970) * 365 + last // 4 - last // 100 + last // 400 - 477
-
-
-def _year(day: int) -> int:
-    year = 1970 + day * 400 // 146097
-    while day < _days_before(year):
-        year -= 1
-    while day >= _days_before(year + 1):
-        year += 1
-    return year
-
-
 def _moment(rule: tuple, year: int) -> int:
     """Return when a rule falls in `year`: local seconds since 1970-01-01 00:00."""
-    day, time = rule
-    first = _days_before(year)
-    if len(day) == 1:  # Jn: 29 February is never counted
-        at = first + day[0] - 1 + (_leap(year) and day[0] > 59)
-    elif len(day) == 2:  # n: it is
-        at = first + day[1]
+    date, time = rule
+    if len(date) == 1:  # Jn: 29 February is never counted
+        at = day(year) + date[0] - 1 + (is_leap(year) and date[0] > 59)
+    elif len(date) == 2:  # n: it is
+        at = day(year) + date[1]
     else:  # Mm.w.d: the w-th weekday d of month m, w = 5 being the last
-        month, week, weekday = day
-        at = first + _DAYS_BEFORE_MONTH[month - 1] + (_leap(year) and month > 2)
-        length = _DAYS_BEFORE_MONTH[month] - _DAYS_BEFORE_MONTH[month - 1]
-        length += month == 2 and _leap(year)
-        to_weekday = (weekday - at - 4) % 7  # 1970-01-01 was a Thursday
-        to_weekday += 7 * (week - 1)
-        at += to_weekday if to_weekday < length else to_weekday - 7
+        month, week, weekday = date
+        at = day(year, month)
+        length = DAYS_BEFORE_MONTH[month] - DAYS_BEFORE_MONTH[month - 1]
+        length += month == 2 and is_leap(year)
+        later = (weekday - at - 4) % 7 + 7 * (week - 1)  # 1970-01-01 was a Thursday
+        at += later if later < length else later - 7
     return at * _DAY_S + time
