@@ -7,6 +7,7 @@ more than TRUST_S, the Date holds.
 import asyncio
 
 from firmware.core import sntp
+from firmware.core.calendar import day
 from firmware.core.errors import FormatError
 
 SEEN = "/data/seen"
@@ -16,7 +17,6 @@ _BACKOFF_MAX_S = 900
 _ANSWER_MS = 2000
 _SEEN_S = 3600
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
-_DAYS_BEFORE_MONTH = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 
 
 async def run(node: object) -> None:
@@ -85,15 +85,12 @@ def take_date(node: object, headers: dict) -> None:
 def parse_date(text: str) -> int | None:
     """Read an IMF-fixdate (RFC 9110 section 5.6.7) as unix seconds; None for anything else."""
     try:
-        _, day, month, year, time, zone = text.split(" ")
-        at = _MONTHS.find(month)
-        if zone != "GMT" or len(month) != 3 or at % 3:
+        _, of_month, name, year, time, zone = text.split(" ")
+        at = _MONTHS.find(name)
+        if zone != "GMT" or len(name) != 3 or at % 3:
             return None
-        day, month, year = int(day), at // 3, int(year)
+        year, month, of_month = int(year), at // 3 + 1, int(of_month)
         hour, minute, second = [int(part) for part in time.split(":")]
     except ValueError:
         return None
-    years = year - (month < 2)
-    leaps = years // 4 - years // 100 + years // 400 - 477  # days of leap up to 1970
-    days = (year - 1970) * 365 + leaps + _DAYS_BEFORE_MONTH[month] + day - 1
-    return ((days * 24 + hour) * 60 + minute) * 60 + second
+    return ((day(year, month, of_month) * 24 + hour) * 60 + minute) * 60 + second
