@@ -21,81 +21,76 @@ _CLAIM_LIMIT = 256
 _ANSWER_LIMIT = 6144
 _PATH = "/.well-known/est/"
 _TYPE = "application/pkcs10"
-_RETRIES = 3
+_SOON_S = 15
+_LATER_S = 600
 _RETRY_AFTER_MAX_S = 3600
 
 
-async def enrol(node: object) -> bool:
-    """Enrol with the claim token; True when the identity is on flash."""
+async def enrol(node: object) -> int:
+    """Enrol with the claim token: 0 when the identity is on flash, else seconds to the next try."""
     claim = (node.storage.read(CLAIM, _CLAIM_LIMIT) or b"").strip()
     if not claim:
         node.console.warn("enrol", "no claim token: put one on by cable")
-        return False
-    d, public = _key(node)
+        return _LATER_S
+    pair = _pair(node)
     await asyncio.sleep(0)
     basic = b2a_base64(node.id.encode() + b":" + claim).strip().decode()
     http = identity.client(node, None)
     try:
-        body = await _ask(
-            node, http, "simpleenroll", d, public, ("Authorization", "Basic " + basic)
-        )
+        headers = (("Authorization", "Basic " + basic),)
+        wait_s, body = await _ask(node, http, "simpleenroll", pair, headers)
     finally:
         await http.close()
-    if body is None or not _keep(node, d, public, body):
-        return False
-    node.storage.remove(CLAIM)
-    return True
+    if body and not _keep(node, pair, body):
+        wait_s = _LATER_S
+    if not wait_s:
+        node.storage.remove(CLAIM)
+    return wait_s
 
 
-async def renew(node: object, key: bytes, certificate: bytes) -> bool:
+async def renew(node: object, certificate: bytes) -> bool:
     """Renew over the node's own client once two thirds of the certificate's life are over."""
     found = pki.certificate(certificate)
     life_s = found["not_after"] - found["not_before"]
     if node.clock.now() < found["not_before"] + life_s * 2 // 3:
         return False
     node.console.info("enrol", "renewing the certificate")
-    d, public = _key(node)
+    pair = _pair(node)
     await asyncio.sleep(0)
-    body = await _ask(node, node.client, "simplereenroll", d, public, None)
-    return body is not None and _keep(node, d, public, body)
+    _, body = await _ask(node, node.client, "simplereenroll", pair, ())
+    return bool(body) and _keep(node, pair, body)
 
 
-def _key(node: object) -> tuple:
+def _pair(node: object) -> tuple:
     d = p256.generate(node.random)
     return d, p256.public(d)
 
 
-async def _ask(
-    node: object, http: object, operation: str, d: int, public: bytes, header: tuple | None
-) -> bytes | None:
-    """Send the request; the answer's body, None (said why) when there will be no certificate."""
+async def _ask(node: object, http: object, operation: str, pair: tuple, headers: tuple) -> tuple:
+    """Send the request: (0, body), or (seconds to the next try, b"") having said why."""
+    d, public = pair
     request = b2a_base64(pki.request(node.id, public, lambda digest: p256.sign(d, digest)))
-    for _ in range(_RETRIES):
-        await asyncio.sleep(0)
-        try:
-            response = await http.request(
-                "POST",
-                _PATH + operation,
-                request,
-                _TYPE,
-                headers=(header,) if header else (),
-                limit=_ANSWER_LIMIT,
-            )
-        except NetworkError as error:
-            node.console.warn("enrol", "%s: %s" % (type(error).__name__, error))
-            return None
-        clock.take_date(node, response.headers)
-        if response.status == 200:
-            return response.body
-        if response.status != 202:  # 202: the server wants us to ask again (section 4.2.3)
-            node.console.error("enrol", _refusal(response))
-            return None
-        await asyncio.sleep(min(response.refusal().retry_after_s or 60, _RETRY_AFTER_MAX_S))
-    return None
+    await asyncio.sleep(0)
+    try:
+        response = await http.request(
+            "POST", _PATH + operation, request, _TYPE, headers=headers, limit=_ANSWER_LIMIT
+        )
+    except NetworkError as error:
+        node.console.warn("enrol", "%s: %s" % (type(error).__name__, error))
+        return _SOON_S, b""
+    clock.take_date(node, response.headers)
+    if response.status == 200:
+        return 0, response.body
+    node.console.error("enrol", _refusal(response))
+    wait_s = _LATER_S
+    if response.status in (202, 429) or response.status >= 500:  # 202: later (section 4.2.3)
+        wait_s = max(_SOON_S, min(response.refusal().retry_after_s, _RETRY_AFTER_MAX_S))
+    return wait_s, b""
 
 
-def _keep(node: object, d: int, public: bytes, body: bytes) -> bool:
+def _keep(node: object, pair: tuple, body: bytes) -> bool:
     """Take the certificate if it is ours; write key and certificate."""
+    d, public = pair
     try:
         for der in pki.certificates(body):
             found = pki.certificate(der)

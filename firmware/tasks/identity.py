@@ -14,36 +14,53 @@ IDENTITY = "/etc/identity"
 ANCHORS = ("/etc/ca.der", "/etc/ca1.der", "/etc/ca2.der", "/etc/ca3.der")
 _LIMIT_BYTES = 2048
 _LOOK_S = 3600
-_RETRY_S = 600
+_CLOCK_S = 30
 _ENROLMENT = ("firmware.tasks.enrol", "firmware.core.pki", "ota.core.p256")
 
 
 async def run(node: object) -> None:
     """Get and keep a certificate, for ever."""
     await node.online.wait()
+    await clock_set(node)
     while load(node.storage) is None:
-        if not await enrol(node, None):
-            await asyncio.sleep(_RETRY_S)
+        await asyncio.sleep(await enrol(node))
     while True:
         key, certificate = load(node.storage)
         if node.client is None:
             node.client = client(node, (certificate, key))
             node.enrolled.set()
-        if node.clock.synced and await enrol(node, (key, certificate)):
+        if node.clock.synced and await renew(node, certificate):
             await node.client.close()
             node.client = None
             continue
         await asyncio.sleep(_LOOK_S if node.clock.synced else 60)
 
 
-async def enrol(node: object, identity: tuple | None) -> bool:
-    """Enrol, or renew what is due: True when there is a new identity. Loads what that takes."""
+async def clock_set(node: object) -> None:
+    """Give the time servers a chance: a new CA is not yet valid by a release's build time."""
+    for _ in range(_CLOCK_S):
+        if node.clock.synced:
+            return
+        await asyncio.sleep(1)
+
+
+async def enrol(node: object) -> int:
+    """Enrol: 0 when there is an identity, else seconds to the next try."""
     from firmware.tasks import enrol as enrolment
 
     try:
-        if identity is None:
-            return await enrolment.enrol(node)
-        return await enrolment.renew(node, *identity)
+        return await enrolment.enrol(node)
+    finally:
+        del enrolment
+        let_go(*_ENROLMENT)
+
+
+async def renew(node: object, certificate: bytes) -> bool:
+    """Renew what is due: True when there is a new identity."""
+    from firmware.tasks import enrol as enrolment
+
+    try:
+        return await enrolment.renew(node, certificate)
     finally:
         del enrolment
         let_go(*_ENROLMENT)
