@@ -27,7 +27,7 @@ _RETRY_AFTER_MAX_S = 3600
 
 
 async def enrol(node: object) -> int:
-    """Enrol with the claim token: 0 when the identity is on flash, else seconds to the next try."""
+    """Enrol with the claim token: 0 when the identity is on flash, else seconds to wait."""
     claim = (node.storage.read(CLAIM, _CLAIM_LIMIT) or b"").strip()
     if not claim:
         node.console.warn("enrol", "no claim token: put one on by cable")
@@ -41,11 +41,12 @@ async def enrol(node: object) -> int:
         wait_s, body = await _ask(node, http, "simpleenroll", pair, headers)
     finally:
         await http.close()
-    if body and not _keep(node, pair, body):
-        wait_s = _LATER_S
-    if not wait_s:
-        node.storage.remove(CLAIM)
-    return wait_s
+    if wait_s:
+        return wait_s
+    if not _keep(node, pair, body):
+        return _LATER_S
+    node.storage.remove(CLAIM)
+    return 0
 
 
 async def renew(node: object, certificate: bytes) -> bool:
