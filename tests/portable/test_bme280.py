@@ -4,7 +4,7 @@ import json
 from firmware.core.errors import FrameError, PartError
 from firmware.drivers.bme280 import BME280, calibration, compensate
 
-with open(__file__.rsplit("/", 2)[0] + "/vectors/bme280.json") as file:  # noqa: PTH123 - no pathlib there
+with open(__file__.rsplit("/", 2)[0] + "/vectors/bme280.json") as file:
     VECTOR = json.load(file)
 LOW, HIGH, DATA = (bytes.fromhex(VECTOR["registers_" + n]) for n in ("88", "e1", "f7"))
 

@@ -23,7 +23,7 @@ class Uart:
 
 
 def vectors():
-    with open(VECTORS) as file:  # noqa: PTH123 - MicroPython has no pathlib
+    with open(VECTORS) as file:
         return json.load(file)
 
 
