@@ -1,0 +1,382 @@
+"""One emulated node: the real firmware from its flash, in a VM that resets as a chip does.
+
+The flash file is the node; VM, console and parts are made around it. `power_on` starts it; after
+`machine.reset()`, a watchdog bite, a crash or a soft reset it starts again by itself with the
+right cause, faster crashes with longer pauses. Every node of a process shares one thread.
+"""
+
+import os
+import signal
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from sim.board import Board, Wiring
+from sim.channel import Channel
+from sim.clock import Clock
+from sim.console import SOFT_REBOOT, Console
+from sim.errors import DeadlineError, SimError
+from sim.hardware.flash import Flash
+from sim.hardware.lamp import LampCircuit
+from sim.loop import Loop, Timer, shared
+from sim.vm import FIRST_UART_FD, Vm
+
+T = TypeVar("T")
+
+POWER_ON, HARD, WATCHDOG, DEEP_SLEEP, SOFT = 1, 2, 3, 4, 5
+CAUSES = {
+    POWER_ON: "power_on",
+    HARD: "hard",
+    WATCHDOG: "watchdog",
+    DEEP_SLEEP: "deep_sleep",
+    SOFT: "soft",
+}
+_RESETS = (HARD, SOFT, DEEP_SLEEP)  # the kinds of the channel's R
+_READ = 65536
+_QUICK = 3  # starts in a row that never came to boot.py: the runtime itself is broken
+_PAUSES_S = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
+_TAIL = 2000
+
+
+class Node:
+    """A node of `flash` (a file from ota/field/image.py) with MAC `mac` and its parts.
+
+    State: "off", "starting" (until boot.py), "running", "prompt", "asleep", "broken" (no VM).
+    `resets` names the cause of every start; `cuts` counts power cuts at flash operations.
+    """
+
+    def __init__(
+        self,
+        flash: Path,
+        *,
+        mac: bytes = b"\x24\x0a\xc4\x00\x00\x01",
+        wiring: Wiring | None = None,
+        clock: Clock | None = None,
+        log: Path | None = None,
+        loop: Loop | None = None,
+    ) -> None:
+        if len(mac) != 6:
+            raise ValueError(f"a MAC has 6 bytes, not {len(mac)}")
+        self.mac = mac
+        self.wiring = wiring or Wiring()
+        self.flash = Flash(flash)
+        self.loop = loop or shared()
+        self.state = "off"
+        self.resets: list[str] = []
+        self.cuts = 0
+        self._vm: Vm | None = None
+        self._ending: tuple[int | None, float] | None = None
+        self._raw = False
+        self._quick = 0
+        self._fast = 0
+        self._restart: Timer | None = None
+        self._held_input = b""
+        self._choked = False
+        self._closed = False
+        with self.loop.lock:
+            self._stdin, self._vm_stdin = socket.socketpair()
+            self._stdout, self._vm_stdout = socket.socketpair()
+            for end in (self._stdin, self._stdout):
+                end.setblocking(False)
+            self.board = Board(self.loop, clock or Clock(), self.wiring, self._bite)
+            self.console = Console(self.loop, log, self._typed, self._choke)
+            self.loop.add(self._stdout.fileno(), self._printed)
+
+    @property
+    def id(self) -> str:
+        """EUI-64 of the MAC, 16 hex digits."""
+        return (self.mac[:3] + b"\xff\xfe" + self.mac[3:]).hex()
+
+    @property
+    def serial(self) -> str:
+        """Path of the serial port."""
+        return self.console.path
+
+    @property
+    def lamp(self) -> LampCircuit:
+        """The lamp; SimError when none is wired."""
+        for part in self.wiring.pins.values():
+            if isinstance(part, LampCircuit):
+                return part
+        raise SimError("this node has no lamp")
+
+    @property
+    def pid(self) -> int | None:
+        """The VM's process, None while there is none."""
+        vm = self._vm
+        return vm.pid if vm else None
+
+    def power_on(self) -> None:
+        """Switch node and lamp on."""
+        with self.loop.lock:
+            if self._closed:
+                raise SimError("this node is closed")
+            if self.state != "off":
+                return
+            self._mains(True)
+            self.board.power_on()
+            self._quick = self._fast = 0
+            self._start(POWER_ON)
+
+    def power_off(self) -> None:
+        """Cut the power of node and lamp now; the node is off when this returns."""
+        with self.loop.lock:
+            self._mains(False)
+            self._stop((None, 0.0))
+        self.wait(lambda: self._vm is None, 10, "the VM to end")
+
+    def press_reset(self) -> None:
+        """Press the board's EN button: the chip starts as after power-on, the lamp keeps mains."""
+        with self.loop.lock:
+            if self.state == "off":
+                return
+            self.board.power_on()
+            self._stop((POWER_ON, 0.0))
+
+    def cut_power_at(self, n: int, op: str = "change", where: str = "before") -> None:
+        """Let the power fail at the n-th flash operation from now.
+
+        `op`: read, erase, write or change (erase or write); `where`: before, within or after it.
+        The node is then off until `power_on`.
+        """
+        with self.loop.lock:
+            self.flash.arm(n, op, where)
+
+    def send(self, data: bytes) -> None:
+        """Type on the serial port."""
+        with self.loop.lock:
+            self._typed(data)
+
+    def wait(self, predicate: Callable[[], T], deadline_s: float, what: str = "") -> T:
+        """Return the first true value of `predicate`; DeadlineError with the console's end."""
+        value = self.loop.wait(predicate, deadline_s)
+        if value:
+            return value
+        raise DeadlineError(
+            f"waited {deadline_s:g} s for {what or 'the node'}; it is {self.state}, started by "
+            f"{', '.join(self.resets[-8:]) or 'nobody'}; its console ends:\n"
+            f"{self.console.text[-_TAIL:]}"
+        )
+
+    def wait_text(self, text: str, deadline_s: float, since: int = 0) -> str:
+        """Wait until the console has shown `text` after a mark; return what came after it."""
+        self.wait(lambda: text in self.console.since(since), deadline_s, repr(text))
+        return self.console.since(since)
+
+    def close(self) -> None:
+        """End the node and everything that belongs to it."""
+        if self._closed:
+            return
+        self.power_off()
+        with self.loop.lock:
+            self._closed = True
+            self.loop.remove(self._stdout.fileno())
+            self.board.close()
+            self.console.close()
+            self.flash.close()
+            for end in (self._stdin, self._vm_stdin, self._stdout, self._vm_stdout):
+                end.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _mains(self, on: bool) -> None:
+        for part in self.wiring.pins.values():
+            if isinstance(part, LampCircuit):
+                part.mains(on)
+
+    def _start(self, cause: int) -> None:
+        self._restart = None
+        self._ending = None
+        self.state = "starting"
+        self._cause = cause
+        self._vm = Vm(
+            self.loop,
+            stdin=self._vm_stdin.fileno(),
+            stdout=self._vm_stdout.fileno(),
+            flash=self.flash.fd,
+            page=self.flash.page_fd,
+            uarts=[line.vm_end.fileno() for line in self.board.lines.values()],
+            exited=self._exited,
+        )
+        channel = Channel(self._vm.channel, self._asked)
+        self._channel_fd = self._vm.channel.fileno()
+        self.loop.add(self._channel_fd, channel.ready)
+
+    def _stop(self, ending: tuple[int | None, float]) -> None:
+        """End this run of the chip; `ending`: the next start's cause (None: off) and its delay."""
+        if self._restart:
+            self._restart.cancel()
+            self._restart = None
+        if self._vm:
+            self._ending = ending
+            self._vm.kill()
+        else:
+            self._next(*ending)
+
+    def _bite(self) -> None:
+        self._stop((WATCHDOG, 0.0))
+
+    def _asked(self, op: str, payload: bytes) -> bytes | None:
+        if self._ending:
+            return None  # a chip that is being reset asks for nothing
+        if op == "H":
+            return self._hello()
+        if op == "S":
+            self._ready()
+            return b""
+        if op == "Q":
+            self._prompt()
+            return b""
+        if op in "XR":
+            self._fall(op, payload)
+            return None
+        return self.board.handle(op, payload)
+
+    def _ready(self) -> None:
+        self.state, self._quick = "running", 0
+        self.resets.append(CAUSES[self._cause])
+        held, self._held_input = self._held_input, b""
+        self._typed(held)
+
+    def _prompt(self) -> None:
+        self.state = "prompt"
+        if self._raw:
+            self._feed(b"\x01")
+            self.console.expect_raw()
+
+    def _fall(self, op: str, payload: bytes) -> None:
+        """End the run at a flash operation chosen by `cut_power_at`, or as the firmware asked."""
+        if op == "X":
+            self.cuts += 1
+            self.flash.disarm()
+            self._mains(False)
+            self._stop((None, 0.0))
+            return
+        cause = _RESETS[payload[0]]
+        asleep_ms = int.from_bytes(payload[1:5], "little")
+        self._raw = self._raw and cause == SOFT
+        self._stop((cause, asleep_ms / 1000))
+
+    def _hello(self) -> bytes:
+        lines = list(self.board.lines)
+        return struct.pack(
+            "<BBq6sB", self._cause, self._raw, self.board.rtc_offset_us, self.mac, len(lines)
+        ) + b"".join(bytes((tx, rx, FIRST_UART_FD + i)) for i, (tx, rx) in enumerate(lines))
+
+    def _exited(self, status: int) -> None:
+        vm, self._vm = self._vm, None
+        if vm is None:
+            return
+        self.loop.remove(self._channel_fd)
+        vm.channel.close()
+        self._drain()
+        if self._ending is None:
+            self._ending = self._judge(status)
+        never_ready = self.state == "starting"
+        self._quick = self._quick + 1 if never_ready else 0
+        cause, delay_s = self._ending
+        if cause is not None and self._quick >= _QUICK:
+            self.state = "broken"
+            return
+        self._next(cause, delay_s)
+
+    def _judge(self, status: int) -> tuple[int, float]:
+        """Say what an exit that nobody asked for was: a prompt's end, or a crash."""
+        if os.WIFEXITED(status) or os.WTERMSIG(status) == signal.SIGINT:
+            self._raw = self.console.raw
+            return SOFT, 0.0
+        self.console.show(f"the VM died of {signal.Signals(os.WTERMSIG(status)).name}\n".encode())
+        return HARD, 0.0
+
+    def _next(self, cause: int | None, delay_s: float) -> None:
+        raw = self._raw and cause == SOFT
+        self._raw = raw
+        if cause == SOFT:
+            self.board.soft_reset()
+            self.console.show(SOFT_REBOOT)
+        else:
+            self.board.reset()
+            self._lose_input()
+        self.console.reset()
+        if cause is None:
+            self.state = "off"
+            return
+        self.state = "asleep" if cause == DEEP_SLEEP else "starting"
+        if cause == DEEP_SLEEP and not delay_s:
+            return  # only the button or a power cycle wakes it
+        pause = _PAUSES_S[min(self._quick, len(_PAUSES_S) - 1)]
+        self._restart = self.loop.later(delay_s + pause, lambda: self._start(cause))
+
+    def _lose_input(self) -> None:
+        self._held_input = b""
+        try:
+            while self._vm_stdin.recv(_READ, socket.MSG_DONTWAIT):
+                pass
+        except BlockingIOError:
+            return
+
+    def _printed(self) -> None:
+        try:
+            data = self._stdout.recv(_READ)
+        except BlockingIOError:
+            return
+        self.console.show(data)
+
+    def _drain(self) -> None:
+        try:
+            while data := self._stdout.recv(_READ):
+                self.console.show(data)
+        except BlockingIOError:
+            return
+
+    def _choke(self, full: bool) -> None:
+        """Stop reading the VM's output while the console's client is behind: the VM then waits."""
+        if full != self._choked:
+            self._choked = full
+            if full:
+                self.loop.remove(self._stdout.fileno())
+            else:
+                self.loop.add(self._stdout.fileno(), self._printed)
+
+    def _typed(self, data: bytes) -> None:
+        """Pass input on; Ctrl-C interrupts running code, and waits until boot.py has begun."""
+        vm = self._vm
+        if self.state in ("off", "asleep", "broken"):
+            return
+        if vm is None or self.state == "starting":
+            self._held_input = (self._held_input + data)[-_READ:]
+            return
+        for piece in _split(data):
+            if piece == b"\x03":
+                vm.interrupt(lambda: self._feed(b"\x03"))
+            else:
+                self._feed(piece)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._stdin.send(data)
+        except BlockingIOError:
+            return  # nobody reads at the other end: lost, as in a full receive buffer
+
+
+def _split(data: bytes) -> list[bytes]:
+    """Split so that each Ctrl-C stands alone."""
+    pieces = []
+    for i, piece in enumerate(data.split(b"\x03")):
+        if i:
+            pieces.append(b"\x03")
+        if piece:
+            pieces.append(piece)
+    return pieces
