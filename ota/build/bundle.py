@@ -78,6 +78,12 @@ def unpack(data: bytes) -> Release:
     return Release(header, tuple(entries), manifest)
 
 
+def targets(data: bytes) -> bytes | None:
+    """Return the signed targets metadata of a bundle that `unpack` accepts, None without."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return archive.read(TARGETS) if TARGETS in archive.namelist() else None
+
+
 def _entry(line: tuple[str, int, str, int], deflated: bytes) -> Entry:
     path, size, sha256, zsize = line
     if len(deflated) != zsize:

@@ -185,7 +185,9 @@ def build(
 
 def _compile(header: Header, overlay: Path | None) -> Release:
     sources = collect(overlay)
-    with click.progressbar(length=len(sources), label="compiling", file=sys.stderr) as bar:
+    hidden = not sys.stderr.isatty()
+    bar = click.progressbar(length=len(sources), label="compiling", file=sys.stderr, hidden=hidden)
+    with bar:
         return build_release(header, sources, lambda _: bar.update(1))
 
 
@@ -235,22 +237,26 @@ def publish(path: Path, url: str | None, as_json: bool, **rest: Any) -> None:
     there. The server can check the signature but cannot make one. It offers the release to no
     node before `lamppost rollout`.
     """
-    signed = path
-    result: dict[str, Any] = {}
+    token = _token(rest["token_file"]) if url is not None else ""
     if rest["signed"]:
         if url is None:
             raise UploadError("--signed needs --url or LAMPPOST_URL: where to hand it over")
-        data = _read(path)
-        bundle.load(path)
+        release, signed, data = bundle.load(path), path, _read(path)
+        if bundle.targets(data) is None:
+            raise BuildError(f"bundle {path} is not signed")
     else:
         release = bundle.load(path)
         data = bundle.pack(release, _sign(release, **rest))
         signed = rest["out"] or path.with_suffix(".signed.zip")
         bundle.write(signed, data)
-        result = {"version": release.header.version, "board": release.header.board}
-    result |= {"signed": str(signed), "uploaded": url is not None}
+    result: dict[str, Any] = {
+        "version": release.header.version,
+        "board": release.header.board,
+        "signed": str(signed),
+        "uploaded": url is not None,
+    }
     if url is not None:
-        result["answer"] = upload(url, _token(rest["token_file"]), data, rest["ca"])
+        result["answer"] = upload(url, token, data, rest["ca"])
     if as_json:
         click.echo(json.dumps(result))
         return

@@ -23,7 +23,7 @@ from ota.core import manifest as rules
 from ota.core.errors import OtaError
 
 # What the data partition keeps beside the two slots, in blocks of 4 KiB:
-OUTBOX_BLOCKS = 128  # readings not yet acknowledged
+OUTBOX_BLOCKS = 168  # readings not yet acknowledged: 160 segments of a block, their folder
 STAGING_BLOCKS = (
     32  # a half-fetched file, TUF metadata, boot record, log, and LittleFS's own spare
 )

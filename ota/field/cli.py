@@ -107,9 +107,10 @@ def image(
     if runtime is not None:
         version = runtimes.split(runtime, target, FOUR_MB).version
         inputs.check_runtime(release.header, version)
+    config, ignored = inputs.config(config_path)
     vfs, data = images.factory_files(
         release,
-        inputs.config(config_path),
+        config,
         inputs.claim(claim_path),
         inputs.root(root_path),
         inputs.anchors(ca_paths),
@@ -122,11 +123,14 @@ def image(
         "board": target.name,
         "version": release.header.version,
         "runtime": version if runtime is not None else None,
+        "ignored": ignored,
         "free_blocks": {
             label: FOUR_MB[label].size // BLOCK_BYTES - filesystem.used(files, FOUR_MB[label].size)
             for label, files in (("vfs", vfs), ("data", data))
         },
     }
+    for field in ignored:
+        click.echo(f"note: configuration: {field} is unknown to this release, ignored", err=True)
     click.echo(json.dumps(result) if as_json else _for_people(result))
 
 

@@ -8,12 +8,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, Root
 
+from firmware.core import config as rules
+from firmware.core.errors import ConfigError
 from ota.build.errors import FieldError
 from ota.build.release import Header
 from ota.core import limits, versions
 
 _CLAIM_MAX = 128  # characters
-_CONFIG_MAX = 8192  # bytes: the node parses its configuration as a whole
 
 
 def read(path: Path, what: str) -> bytes:
@@ -24,26 +25,20 @@ def read(path: Path, what: str) -> bytes:
         raise FieldError(f"{what} {path}: {error.strerror}") from error
 
 
-def config(path: Path) -> bytes:
-    """Return a configuration as it goes onto flash: one line, checked by the firmware's own rules.
+def config(path: Path) -> tuple[bytes, list[str]]:
+    """Return a configuration as it goes onto flash, and what of it this release does not know.
 
-    FieldError names the field that is wrong.
+    It is packed to one line and checked by the firmware's own rules; FieldError names the field
+    that is wrong.
     """
-    from firmware.core.config import ConfigError, validate  # noqa: PLC0415 - with its data tables
-
     data = read(path, "configuration")
     try:
-        found = json.loads(data)
-    except ValueError as error:
+        packed = json.dumps(json.loads(data), separators=(",", ":"), ensure_ascii=False).encode()
+        return packed, rules.parse(packed)["ignored"]
+    except (ValueError, RecursionError) as error:
         raise FieldError(f"configuration {path} is no JSON: {error}") from error
-    try:
-        validate(found)
     except ConfigError as error:
         raise FieldError(f"configuration {path}: {error}") from error
-    packed = json.dumps(found, separators=(",", ":"), ensure_ascii=False).encode()
-    if len(packed) > _CONFIG_MAX:
-        raise FieldError(f"configuration {path}: {len(packed)} bytes, at most {_CONFIG_MAX}")
-    return packed
 
 
 def claim(path: Path) -> bytes:
