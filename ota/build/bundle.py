@@ -11,6 +11,7 @@ and modes, so that the same release is the same zip to the byte:
 import hashlib
 import io
 import os
+import struct
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,6 +22,8 @@ from ota.core import limits
 
 MANIFEST = "manifest.jsonl"
 TARGETS = "targets.json"
+# What zipfile raises for broken input: RuntimeError for encryption and unknown methods, too.
+_DAMAGE = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error)
 _BUNDLE_MAX = 4 * 1024 * 1024
 
 
@@ -63,6 +66,8 @@ def unpack(data: bytes) -> Release:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = {info.filename: info for info in archive.infolist()}
+            if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
+                raise BuildError("its members are to be stored, not compressed")
             if MANIFEST not in members:
                 raise BuildError(f"no {MANIFEST} in it")
             manifest = archive.read(MANIFEST)
@@ -73,8 +78,8 @@ def unpack(data: bytes) -> Release:
                 if member not in members:
                     raise BuildError(f"{line[0]} is missing: no {member} in it")
                 entries.append(_entry(line, archive.read(member)))
-    except zipfile.BadZipFile as error:
-        raise BuildError(f"not a zip file: {error}") from error
+    except _DAMAGE as error:
+        raise BuildError(f"not a zip file of ours: {error}") from error
     return Release(header, tuple(entries), manifest)
 
 
