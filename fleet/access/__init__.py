@@ -1,0 +1,1 @@
+"""Operators: tokens, roles, site scopes, Cedar policies."""

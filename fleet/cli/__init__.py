@@ -1,0 +1,1 @@
+"""The `lamppost` subcommands of the server and of its operators."""

@@ -1,0 +1,102 @@
+"""What the subcommands share: options, one-line errors, tables for people, JSON for scripts."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from fleet.db import Database
+from fleet.errors import FleetError
+from fleet.settings import Home
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class CommandError(click.ClickException):
+    """What the operator can mend: one line, exit status 2."""
+
+    exit_code = 2
+
+
+def plainly(function: _F) -> _F:
+    """Turn the server's own errors into one line and exit status 2."""
+
+    @wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except FleetError as error:
+            raise CommandError(str(error)) from error
+
+    return wrapped  # type: ignore[return-value]
+
+
+class Duration(click.ParamType[int]):
+    """Seconds, or a number with s, m, h or d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return seconds."""
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        unit = _UNITS_S.get(text[-1:], None)
+        digits = text[:-1] if unit is not None else text
+        if not digits.isdecimal() or len(digits) > 9:
+            self.fail(f"{text!r} is no duration such as 90, 30m, 12h or 30d", param, ctx)
+        return int(digits) * (unit or 1)
+
+
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="LAMPPOST_HOME",
+    default=Path("lamppost-home"),
+    show_default=True,
+    help="LAMPPOST_HOME: folder of the server's database, keys and files.",
+)
+database_option = click.option(
+    "--database-url",
+    envvar="LAMPPOST_DATABASE_URL",
+    help="postgresql://… for a city; default: SQLite in the home.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+
+def database(home: Path, url: str | None) -> Database:
+    """Return the database that the options name. Raises OperatorError."""
+    return Database(url or Home(home).database_url)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on stdout."""
+    click.echo(json.dumps(value, indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table for people; in a pipe as wide as it needs to be."""
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = 200
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("–" if cell is None else str(cell) for cell in row))
+    console.print(table)
+
+
+def when(unix_s: int | None) -> str | None:
+    """Return a time for people, in UTC."""
+    if unix_s is None:
+        return None
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,170 @@
+"""The database: SQLite (WAL, synchronous=FULL) or PostgreSQL behind one interface.
+
+Every write is one short transaction that has reached the disk when `Database.write` returns.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase
+
+from fleet.errors import OperatorError
+
+_DRIVERS = {
+    "sqlite": "sqlite+aiosqlite",
+    "sqlite+aiosqlite": "sqlite+aiosqlite",
+    "postgres": "postgresql+asyncpg",
+    "postgresql": "postgresql+asyncpg",
+    "postgresql+asyncpg": "postgresql+asyncpg",
+}
+_BUSY_MS = 10_000
+_CONNECT_S = 10
+
+
+class Base(DeclarativeBase):
+    """Root of all tables."""
+
+
+def parse_url(text_url: str) -> URL:
+    """Return the URL with its asynchronous driver. Raises OperatorError."""
+    try:
+        url = make_url(text_url)
+    except (ArgumentError, ValueError):
+        raise OperatorError("the database URL is malformed") from None
+    driver = _DRIVERS.get(url.drivername)
+    if driver is None:
+        raise OperatorError(f"the database must be sqlite or postgresql, not {url.drivername}")
+    if not url.database:
+        raise OperatorError("the database URL names no database")
+    return url.set(drivername=driver)
+
+
+def _tune_sqlite(engine: AsyncEngine) -> None:
+    @event.listens_for(engine.sync_engine, "connect")
+    def _connect(connection: Any, _: Any) -> None:
+        # The driver's own transaction handling would begin late and deferred: take it over.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A deferred transaction that turns into a writer fails at once when another one wrote.
+        write = connection.get_execution_options().get("lamppost_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+class Database:
+    """Engine and sessions. *url*: `sqlite:///PATH` or `postgresql://…`; raises OperatorError."""
+
+    def __init__(self, url: str) -> None:
+        self.url = parse_url(url)
+        self.is_sqlite = self.url.drivername.startswith("sqlite")
+        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
+        if not self.is_sqlite:
+            options["connect_args"] = {"timeout": _CONNECT_S}
+        try:
+            self.engine = create_async_engine(self.url, **options)
+        except (ArgumentError, TypeError, ValueError) as error:
+            raise OperatorError("the database URL is malformed") from error
+        if self.is_sqlite:
+            _tune_sqlite(self.engine)
+        self._writer = self.engine.execution_options(lamppost_write=True)
+        # SQLite has one writer: queueing here is fair, its busy handler is not.
+        self._turn = asyncio.Lock() if self.is_sqlite else nullcontext()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncSession]:
+        """Give a session for reading."""
+        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        """Give a session in one write transaction: committed at the end, undone by an error."""
+        async with (
+            self._turn,
+            AsyncSession(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
+            yield session
+
+    def insert(self, table: Any) -> Any:
+        """Return the engine's own INSERT, which knows `on_conflict_do_nothing`."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date. Raises OperatorError when the database is not there."""
+        async with _reach(self), self.engine.begin() as connection:
+            await connection.run_sync(_upgrade)
+
+    async def check(self) -> None:
+        """Raise OperatorError unless the database answers and its schema is ours."""
+        if self.is_sqlite and not Path(str(self.url.database)).exists():
+            raise OperatorError("the database is not migrated: run `lamppost init` first")
+        async with _reach(self), self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+            current = await connection.run_sync(_revision)
+        head = ScriptDirectory.from_config(_config()).get_current_head()
+        if current != head:
+            raise OperatorError(
+                f"the database is at revision {current or 'none'}, this server needs {head}: "
+                "run `lamppost init` to migrate"
+            )
+
+    async def answers(self) -> bool:
+        """Say whether the database can be read."""
+        try:
+            async with self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except (SQLAlchemyError, OSError, TimeoutError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        await self.engine.dispose()
+
+
+@asynccontextmanager
+async def _reach(database: Database) -> AsyncIterator[None]:
+    where = database.url.render_as_string(hide_password=True)
+    try:
+        yield
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        cause = error.__cause__ or error
+        reason = (str(cause).splitlines() or [type(cause).__name__])[0]
+        raise OperatorError(f"cannot reach the database {where}: {reason}") from error
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()

@@ -1,0 +1,1 @@
+"""The Eclipse hawkBit Direct Device Integration contract."""

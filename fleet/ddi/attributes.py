@@ -1,0 +1,48 @@
+"""PURE: what a controller says of itself (configData), merged into what is known."""
+
+import json
+import re
+from typing import Any
+
+from fleet.ddi.errors import BadFeedback
+
+_KEYS = 50
+_KEY_CHARS = 64
+_VALUE_CHARS = 256
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}([-+][0-9A-Za-z.+-]{1,40})?")
+
+
+def read(body: bytes, known: dict[str, Any]) -> dict[str, str]:
+    """Return the attributes after a configData request. Raises BadFeedback."""
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadFeedback("configData is not JSON") from error
+    data = request.get("data") if isinstance(request, dict) else None
+    mode = request.get("mode", "merge") if isinstance(request, dict) else None
+    if not isinstance(data, dict) or mode not in ("merge", "replace", "remove"):
+        raise BadFeedback("configData needs data, and merge, replace or remove as mode")
+    for key, value in data.items():
+        if not _good(key, _KEY_CHARS) or not isinstance(value, str) or len(value) > _VALUE_CHARS:
+            raise BadFeedback(f"configData takes strings, at most {_VALUE_CHARS} characters each")
+        if not (value == "" or value.isprintable()):
+            raise BadFeedback("configData takes printable characters only")
+    if mode == "replace":
+        merged = data
+    elif mode == "remove":
+        merged = {key: value for key, value in known.items() if key not in data}
+    else:
+        merged = {**known, **data}
+    if len(merged) > _KEYS:
+        raise BadFeedback(f"configData takes at most {_KEYS} attributes")
+    return merged
+
+
+def version(attributes: dict[str, str]) -> str | None:
+    """Return the release that a node says it runs."""
+    found = attributes.get("version", "")
+    return found if _VERSION.fullmatch(found) else None
+
+
+def _good(key: str, most: int) -> bool:
+    return 0 < len(key) <= most and key.isprintable()

@@ -1,0 +1,32 @@
+"""The table of nodes."""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from fleet.db import Base
+
+STATES = ("claimed", "active", "quarantined", "retired")  # stored: append-only
+
+
+class Device(Base):
+    """A node. Times are unix seconds."""
+
+    __tablename__ = "devices"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('claimed', 'active', 'quarantined', 'retired')", name="device_state"
+        ),
+        Index("devices_by_site", "site", "id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    site: Mapped[str] = mapped_column(String(63))
+    name: Mapped[str] = mapped_column(String(100))
+    board: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    version: Mapped[str | None] = mapped_column(String(64))
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    seen_at: Mapped[int | None] = mapped_column(BigInteger)

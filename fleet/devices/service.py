@@ -1,0 +1,135 @@
+"""Devices: added, found within a scope, seen."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.access.scope import Scope
+from fleet.audit import service as audit
+from fleet.db import Database
+from fleet.devices.models import Device
+
+SPEAKING = ("claimed", "active")
+
+
+async def add(
+    session: AsyncSession,
+    database: Database,
+    now: int,
+    actor: str,
+    *,
+    device_id: str,
+    site: str,
+    name: str,
+    board: str,
+) -> bool:
+    """Register a device; False when its id is taken."""
+    statement = (
+        database.insert(Device)
+        .values(
+            id=device_id,
+            site=site,
+            name=name,
+            board=board,
+            state="claimed",
+            version=None,
+            attributes={},
+            created_at=now,
+            seen_at=None,
+        )
+        .on_conflict_do_nothing()
+        .returning(Device.id)
+    )
+    if await session.scalar(statement) is None:
+        return False
+    audit.record(session, now, actor, "device.add", device_id, site=site, board=board)
+    return True
+
+
+async def find(session: AsyncSession, scope: Scope, device_id: str) -> Device | None:
+    """Return a device of the scope."""
+    device = await session.get(Device, device_id)
+    return device if device is not None and scope.covers(device.site) else None
+
+
+async def page(
+    session: AsyncSession, scope: Scope, *, after: str | None, limit: int, site: str | None
+) -> Sequence[Device]:
+    """Return devices of the scope by id."""
+    query = select(Device).order_by(Device.id).limit(limit)
+    if not scope.everywhere:
+        query = query.where(Device.site.in_(scope.sites))
+    if site is not None:
+        query = query.where(Device.site == site)
+    if after is not None:
+        query = query.where(Device.id > after)
+    return (await session.scalars(query)).all()
+
+
+async def site(session: AsyncSession, device_id: str) -> str | None:
+    """Return a device's site: for records about it, whoever acts."""
+    return await session.scalar(select(Device.site).where(Device.id == device_id))
+
+
+async def activate(session: AsyncSession, device_id: str) -> bool:
+    """Note that a device has an identity now; False if its state forbids it."""
+    statement = (
+        update(Device)
+        .where(Device.id == device_id, Device.state.in_(SPEAKING))
+        .values(state="active")
+        .returning(Device.id)
+    )
+    return await session.scalar(statement) is not None
+
+
+_MOVES = {
+    "active": ("quarantined",),
+    "quarantined": ("claimed", "active"),
+    "retired": ("claimed", "active", "quarantined"),
+}
+
+
+async def move(session: AsyncSession, now: int, actor: str, device: Device, state: str) -> bool:
+    """Move a device to another state; False if there is no way from where it is."""
+    statement = (
+        update(Device)
+        .where(Device.id == device.id, Device.state.in_(_MOVES[state]))
+        .values(state=state)
+        .returning(Device.id)
+    )
+    if await session.scalar(statement) is None:
+        return False
+    audit.record(session, now, actor, "device.state", device.id, site=device.site, state=state)
+    return True
+
+
+async def seen(session: AsyncSession, device_id: str, now: int) -> None:
+    """Note a contact."""
+    await session.execute(update(Device).where(Device.id == device_id).values(seen_at=now))
+
+
+async def running(session: AsyncSession, device_id: str, version: str) -> None:
+    """Note which release a device says it runs."""
+    await session.execute(update(Device).where(Device.id == device_id).values(version=version))
+
+
+async def set_attributes(
+    session: AsyncSession, device_id: str, attributes: dict[str, Any]
+) -> None:
+    """Replace what a device says of itself."""
+    await session.execute(
+        update(Device).where(Device.id == device_id).values(attributes=attributes)
+    )
+
+
+async def attributes(session: AsyncSession, device_id: str) -> dict[str, Any]:
+    """Return what a device says of itself."""
+    found = await session.scalar(select(Device.attributes).where(Device.id == device_id))
+    return dict(found or {})
+
+
+async def has_attributes(session: AsyncSession, device_id: str) -> bool:
+    """Say whether a device ever told something of itself."""
+    return bool(await attributes(session, device_id))

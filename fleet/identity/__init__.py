@@ -1,0 +1,1 @@
+"""Who a node is: the fleet CA, claims, certificates and EST."""

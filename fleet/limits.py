@@ -1,0 +1,45 @@
+"""Every cap, wait and bound of the fleet server in one place, with its unit."""
+
+# Connections
+HEAD_BYTES = 16 * 1024  # request line and header fields together
+KEEP_ALIVE_S = 75  # longer than a node's minute, shorter than a NAT's memory
+BODY_S = 60  # for a whole request body to arrive
+SHUTDOWN_S = 5  # for requests under way to finish
+
+# Bodies
+TELEMETRY_BYTES = 64 * 1024
+CSR_BYTES = 8 * 1024
+FEEDBACK_BYTES = 16 * 1024
+JSON_BYTES = 256 * 1024  # operator API
+BUNDLE_BYTES = 16 * 1024 * 1024
+
+# Telemetry
+FUTURE_S = 300  # how far ahead of the server's clock a reading may be
+PAGE = 1000  # observations in one answer
+
+# Identity
+CERTIFICATE_DAYS = 90
+SERVER_CERTIFICATE_DAYS = 90
+CA_DAYS = 20 * 365
+CLAIM_S = 86400  # how long a claim token lives unless told otherwise
+CLAIM_MAX_S = 7 * 86400
+PEER_CACHE = 4096  # parsed client certificates kept
+
+# Access
+TOKEN_S = 30 * 86400
+TOKEN_MAX_S = 366 * 86400
+SEEN_S = 60  # a device's last contact is written at most this often
+
+# Audit: refusals of callers that are nobody are written one by one up to this, then counted
+REFUSALS_PER_MINUTE = 120
+
+# Releases
+TIMESTAMP_S = 2 * 86400
+SNAPSHOT_S = 30 * 86400
+KEEPER_S = 600  # how often the metadata's age is looked at
+
+# Rollouts
+ROLLOUT_DEVICES = 1000
+DETAILS = 20  # lines kept of one feedback
+DETAIL_CHARS = 200
+POLL_S = 300

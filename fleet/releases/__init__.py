@@ -1,0 +1,1 @@
+"""Signed releases and the TUF repository that carries them."""

@@ -1,0 +1,101 @@
+"""Releases: bundles in from operators, metadata and files out to nodes (and anyone)."""
+
+from typing import Annotated
+
+import anyio.to_thread
+from fastapi import APIRouter, Path, Request, Response
+from pydantic import BaseModel
+
+from fleet import bodies, context, limits, static
+from fleet.access.guard import CallerDep
+from fleet.releases import bundle, service
+from fleet.releases.models import Release
+from fleet.schemas import Board
+
+router = APIRouter(prefix="/releases", tags=["releases"])
+device_router = APIRouter(tags=["static"])
+_ZIP = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+MetadataName = Annotated[
+    str,
+    Path(pattern=r"^([1-9][0-9]{0,8}\.(root|snapshot|targets)|timestamp)\.json$"),
+]
+TargetName = Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.[0-9A-Za-z.+-]{1,64}\.jsonl$")]
+Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+
+
+class ReleaseOut(BaseModel):
+    """A release. `listed`: the signed metadata in force still allows its installation."""
+
+    id: int
+    board: str
+    version: str
+    kind: str
+    listed: bool
+    targets_version: int
+    floor: str
+    runtime: str
+    files: int
+    length: int
+    sha256: str
+    created_at: int
+
+
+class Releases(BaseModel):
+    """All releases, newest first."""
+
+    releases: list[ReleaseOut]
+
+
+def _out(release: Release) -> ReleaseOut:
+    return ReleaseOut.model_validate(release, from_attributes=True)
+
+
+@router.post("", status_code=201, openapi_extra=_ZIP)
+async def upload(request: Request, caller: CallerDep) -> ReleaseOut:
+    """Take a signed bundle in: verified against the repository's root, then offered to none."""
+    await caller.require("release.upload", None)
+    bodies.media_type(request, "application/zip")
+    data = await bodies.read(request, limits.BUNDLE_BYTES)
+    found = context.of(request)
+    now = found.now()
+    read = await anyio.to_thread.run_sync(bundle.read, data)
+    accepted = await anyio.to_thread.run_sync(found.repository.accept, read, now)
+    async with found.database.write() as session:
+        release = await service.record(session, found.database, now, caller.actor, read, accepted)
+    return _out(release)
+
+
+@router.get("")
+async def page(caller: CallerDep) -> Releases:
+    """List releases, newest first."""
+    await caller.require("release.read", None)
+    async with caller.context.database.read() as session:
+        found = await service.page(session)
+    return Releases(releases=[_out(release) for release in found])
+
+
+@device_router.get("/tuf/metadata/{name}", response_class=Response)
+async def metadata(request: Request, name: MetadataName) -> Response:
+    """Serve TUF metadata. All but the timestamp are immutable under their names."""
+    path = context.of(request).repository.metadata(name)
+    lasting = name != "timestamp.json"
+    return static.response(request, path, media_type="application/json", lasting=lasting)
+
+
+@device_router.get("/tuf/targets/{board}/{name}", response_class=Response)
+async def target(request: Request, board: Board, name: TargetName) -> Response:
+    """Serve a manifest under its consistent-snapshot name."""
+    path = context.of(request).repository.target(board, name)
+    return static.response(request, path, lasting=True)
+
+
+@device_router.get("/files/{sha256}", response_class=Response)
+async def file(request: Request, sha256: Sha256) -> Response:
+    """Serve a file's deflated content by the SHA-256 of its plain content."""
+    path = context.of(request).repository.file(sha256)
+    return static.response(request, path, lasting=True)

@@ -1,0 +1,77 @@
+"""Releases in the database: the repository's files say what is genuine, these rows what is ours."""
+
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.audit import service as audit
+from fleet.db import Database
+from fleet.releases.bundle import Bundle
+from fleet.releases.models import Release
+from fleet.releases.repository import Accepted
+
+LAMPPOST = "lamppost"
+
+
+async def record(
+    session: AsyncSession,
+    database: Database,
+    now: int,
+    actor: str,
+    bundle: Bundle,
+    accepted: Accepted,
+) -> Release:
+    """Add the release unless it is there, and note which releases are still listed."""
+    header, data = bundle.header, bundle.manifest
+    statement = (
+        database.insert(Release)
+        .values(
+            board=header["board"],
+            version=header["version"],
+            kind=LAMPPOST,
+            listed=True,
+            targets_version=accepted.targets_version,
+            floor=header["floor"],
+            runtime=header["runtime"],
+            files=len(bundle.entries),
+            length=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            # DDI names all three; only SHA-256 decides anything.
+            sha1=hashlib.sha1(data, usedforsecurity=False).hexdigest(),
+            md5=hashlib.md5(data, usedforsecurity=False).hexdigest(),
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(Release.id)
+    )
+    added = await session.scalar(statement)
+    for release in await page(session):
+        listed = f"{release.board}/{release.version}.jsonl" in accepted.listed
+        await session.execute(
+            update(Release).where(Release.id == release.id).values(listed=listed)
+        )
+    found = await find(session, header["board"], header["version"])
+    assert found is not None
+    if added is not None:
+        subject = f"{found.board} {found.version}"
+        audit.record(session, now, actor, "release.upload", subject, sha256=found.sha256)
+    return found
+
+
+async def page(session: AsyncSession) -> Sequence[Release]:
+    """Return all releases, newest first (the node's 8 KB of targets bound those listed)."""
+    query = select(Release).order_by(Release.id.desc())
+    return (await session.scalars(query)).all()
+
+
+async def find(session: AsyncSession, board: str, version: str) -> Release | None:
+    """Return the release of a version for a board."""
+    query = select(Release).where(Release.board == board, Release.version == version)
+    return await session.scalar(query.execution_options(populate_existing=True))
+
+
+async def get(session: AsyncSession, release_id: int) -> Release | None:
+    """Return a release by its row id."""
+    return await session.get(Release, release_id)

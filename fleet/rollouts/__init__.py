@@ -1,0 +1,1 @@
+"""Which node gets which release, and what became of it."""

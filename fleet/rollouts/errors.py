@@ -1,0 +1,21 @@
+"""Refusals of the rollouts domain."""
+
+from fleet.errors import Conflict, Unprocessable
+
+
+class NoRelease(Unprocessable):
+    """There is no release of that version, in force, for a device's board."""
+
+    slug = "release-missing"
+
+
+class WrongDevices(Unprocessable):
+    """Some devices cannot be part of the rollout; `devices` names them."""
+
+    slug = "devices-unsuited"
+
+
+class InFlight(Conflict):
+    """Some devices have an update under way; `devices` names them."""
+
+    slug = "update-in-flight"

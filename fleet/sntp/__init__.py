@@ -1,0 +1,1 @@
+"""Time for nodes: SNTP answers over UDP."""

@@ -1,0 +1,1 @@
+"""Observations: SenML packs in, pages and CSV out."""
