@@ -29,7 +29,7 @@ format: .venv/ready  ## ruff's formatting and safe fixes
 	$(BIN)/ruff check --fix .
 
 bench: .venv/ready  ## figures as ratios against a limit measured in the same run
-	@$(BIN)/python -m tests.bench $(ARGS)
+	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 hil: .venv/ready  ## the suite on a rig: RIG=emulated | esp32-emulator | board
 	@$(BIN)/pytest hil_tests --rig $(RIG) $(ARGS)

@@ -30,7 +30,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 @click.group()
 def ota() -> None:
-    r"""Make releases: compile, sign, hand over to the fleet server.
+    """Make releases: compile, sign, hand over to the fleet server.
 
     \b
     Once, on the release manager's machine:
@@ -42,7 +42,7 @@ def ota() -> None:
     HOME/keys holds the keys that make a release genuine. They never go to the server: copy only
     HOME/server there. Keep HOME/keys offline, with a backup; whoever has it and its passphrase
     can put software on every node, and without it no node can be updated again.
-    """
+    """  # noqa: D301 - \b keeps click from joining lines
 
 
 @ota.command()

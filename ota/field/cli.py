@@ -17,7 +17,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group()
 def node() -> None:
-    r"""Make a node: put runtime, firmware, configuration and trust onto its flash.
+    """Make a node: put runtime, firmware, configuration and trust onto its flash.
 
     \b
     In order, for a board on the cable:
@@ -26,7 +26,7 @@ def node() -> None:
       lamppost device claim ID > claim          a single-use claim token for this chip
       lamppost node image … -o flash.bin        the whole flash as one file
       esptool write-flash 0 flash.bin           put it on; the node enrols by itself
-    """
+    """  # noqa: D301 - \b keeps click from joining lines
 
 
 @node.command()
@@ -86,7 +86,7 @@ def image(
     out: Path,
     as_json: bool,
 ) -> None:
-    r"""Write the whole flash of one node as a file, for esptool or an emulator.
+    """Write the whole flash of one node as a file, for esptool or an emulator.
 
     Everything is checked first: the release's hashes, the configuration field by field, that the
     runtime is whole, for the release's chip and new enough. The file holds the claim token and
@@ -95,11 +95,11 @@ def image(
 
     \b
     Example:
-      lamppost node image --bundle lamppost-esp32-1.0.0.zip --config elm-street-4.json \
-        --claim claim --root HOME/keys/root.json --ca HOME/server/pki/ca.pem \
+      lamppost node image --bundle lamppost-esp32-1.0.0.zip --config elm-street-4.json \\
+        --claim claim --root HOME/keys/root.json --ca HOME/server/pki/ca.pem \\
         --runtime ESP32_GENERIC-20251209-v1.27.0.bin -o flash.bin
       esptool --port /dev/ttyUSB0 write-flash 0 flash.bin
-    """
+    """  # noqa: D301 - \b keeps click from joining lines
     release = bundle.load(bundle_path)
     target = board(release.header.board)
     runtime = inputs.read(runtime_path, "runtime") if runtime_path else None
