@@ -138,9 +138,9 @@ def _is_number(value: object, least: float, greatest: float) -> bool:
 
 
 def _position(top: _Section) -> list | None:
-    value = top.get("position", None)
-    if value is None:
+    if "position" not in top.fields:
         return None
+    value = top.fields["position"]
     if type(value) is list and 2 <= len(value) <= 3:
         limits = ((-90, 90), (-180, 180), (-500, 9000))
         if all(_is_number(each, *limits[i]) for i, each in enumerate(value)):
