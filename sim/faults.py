@@ -1,0 +1,183 @@
+"""A TCP proxy that stands for a bad network, and counts what passes.
+
+Faults apply to connections that are open as well as to new ones, from the moment they are set.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Self, TypeVar
+
+from sim.errors import SimError
+
+T = TypeVar("T")
+
+_PIECE = 4096
+_LOOK_S = 0.01
+_START_S = 10.0
+
+
+@dataclass
+class Traffic:
+    """One connection: bytes towards the server (`up`) and towards the client (`down`)."""
+
+    up: int = 0
+    down: int = 0
+    open: bool = True
+
+
+@dataclass
+class Faults:
+    """What the network does to connections; every field may be changed at any time."""
+
+    delay_s: float = 0.0
+    """Each piece of data travels this long."""
+    bytes_per_s: float | None = None
+    """Each direction of each connection carries no more than this."""
+    black_hole: bool = False
+    """Connections open, but nothing passes and nobody hears of it."""
+    refuse: bool = False
+    """New connections are reset."""
+    cut_after: int | None = None
+    """A connection is reset after this many bytes towards the client."""
+
+
+class _Link:
+    """One open connection: both writers, to be ended together."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self.traffic = Traffic()
+        self.writers = [writer]
+
+    def reset(self) -> None:
+        """End it so that both ends get an error (RST)."""
+        for writer in self.writers:
+            writer.transport.abort()
+        self.traffic.open = False
+
+    def end(self) -> None:
+        """End it in order."""
+        for writer in self.writers:
+            writer.close()
+        self.traffic.open = False
+
+
+class Proxy:
+    """Forwards 127.0.0.1:`port` to `target`, in a thread of its own."""
+
+    def __init__(self, target: tuple[str, int], *, port: int = 0) -> None:
+        self.target = target
+        self.faults = Faults()
+        self.connections: list[Traffic] = []
+        self._links: set[_Link] = set()
+        self._wanted_port = port
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._run, name="sim-proxy", daemon=True)
+        self._thread.start()
+        if not self._ready.wait(_START_S) or self._failure:
+            raise SimError(f"the proxy cannot listen: {self._failure or 'no answer'}")
+
+    @property
+    def up(self) -> int:
+        """Bytes towards the server, of all connections."""
+        return sum(traffic.up for traffic in self.connections)
+
+    @property
+    def down(self) -> int:
+        """Bytes towards the clients, of all connections."""
+        return sum(traffic.down for traffic in self.connections)
+
+    def cut(self) -> None:
+        """Reset every open connection now."""
+        self._call(self._cut_all())
+
+    def close(self) -> None:
+        """Close everything."""
+        if self._thread.is_alive():
+            self._call(self._cut_all())
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(_START_S)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _call(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(_START_S)
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._stop = asyncio.Event()
+        try:
+            server = await asyncio.start_server(self._accept, "127.0.0.1", self._wanted_port)
+        except OSError as error:
+            self._failure = error
+            self._ready.set()
+            return
+        self.port = server.sockets[0].getsockname()[1]
+        self._ready.set()
+        await self._stop.wait()
+        server.close()
+
+    async def _cut_all(self) -> None:
+        for link in list(self._links):
+            link.reset()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        link = _Link(writer)
+        self.connections.append(link.traffic)
+        self._links.add(link)
+        try:
+            if self.faults.refuse:
+                raise ConnectionRefusedError  # noqa: TRY301 - as when the server is not there
+            far_reader, far_writer = await asyncio.open_connection(*self.target)
+            link.writers.append(far_writer)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._pump(reader, far_writer, link, "up"))
+                group.create_task(self._pump(far_reader, writer, link, "down"))
+            link.end()
+        except* OSError:  # one side is gone: so is the other
+            link.reset()
+        finally:
+            self._links.discard(link)
+
+    async def _pump(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        link: _Link,
+        way: str,
+    ) -> None:
+        while data := await reader.read(_PIECE):
+            while self.faults.black_hole:
+                await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(self.faults.delay_s)
+            if self.faults.bytes_per_s:
+                await asyncio.sleep(len(data) / self.faults.bytes_per_s)
+            data, cut = self._share(data, link, way)
+            setattr(link.traffic, way, getattr(link.traffic, way) + len(data))
+            writer.write(data)
+            await writer.drain()
+            if cut:
+                link.reset()
+                raise ConnectionResetError("cut")
+        with contextlib.suppress(OSError):
+            writer.write_eof()
+
+    def _share(self, data: bytes, link: _Link, way: str) -> tuple[bytes, bool]:
+        """Return what of `data` still passes, and whether the connection is cut behind it."""
+        limit = self.faults.cut_after
+        if limit is None or way == "up":
+            return data, False
+        left = max(0, limit - link.traffic.down)
+        return data[:left], len(data) >= left
