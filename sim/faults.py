@@ -139,7 +139,7 @@ class Proxy:
         self._links.add(link)
         try:
             if self.faults.refuse:
-                raise ConnectionRefusedError  # noqa: TRY301 - as when the server is not there
+                raise ConnectionRefusedError  # as when the server is not there
             far_reader, far_writer = await asyncio.open_connection(*self.target)
             link.writers.append(far_writer)
             async with asyncio.TaskGroup() as group:
@@ -159,7 +159,7 @@ class Proxy:
         way: str,
     ) -> None:
         while data := await reader.read(_PIECE):
-            while self.faults.black_hole:
+            while self.faults.black_hole:  # noqa: ASYNC110 - a plain field, set from any thread
                 await asyncio.sleep(_LOOK_S)
             await asyncio.sleep(self.faults.delay_s)
             if self.faults.bytes_per_s:

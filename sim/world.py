@@ -43,19 +43,16 @@ class World:
         return Spot(self, place)
 
     def noise(self, channel: str, place: Place | None, at: float, period_s: float) -> float:
-        """Return smooth noise in -1…1 that changes within `period_s`; the same all over the city
-        when `place` is None.
+        """Return smooth noise in -1…1 that changes within `period_s`.
+
+        Without a place it is the same all over the city.
         """
         x, y = (place.latitude / _CELL_DEG, place.longitude / _CELL_DEG) if place else (0.5, 0.5)
         column, row = math.floor(x), math.floor(y)
         step = math.floor(at / period_s)
         share = _smooth(at / period_s - step)
-        now, then = (
-            _blend(
-                self.seed, channel, column, row, step + i, _smooth(x - column), _smooth(y - row)
-            )
-            for i in (0, 1)
-        )
+        cell = _Cell(self.seed, channel, column, row)
+        now, then = (cell.value(step + i, x - column, y - row) for i in (0, 1))
         return now + (then - now) * share
 
 
@@ -69,11 +66,8 @@ class Spot:
     def temperature(self, at: float) -> float:
         """Degrees Celsius: season, time of day, fronts, height."""
         season = -math.cos(math.tau * (at / _YEAR - 20 / 365.0))
-        mean = (
-            27.0
-            - 0.38 * abs(self.place.latitude)
-            + math.copysign(9.0 * season, self.place.latitude)
-        )
+        half = 1.0 if self.place.latitude >= 0 else -1.0
+        mean = 27.0 - 0.36 * abs(self.place.latitude) + 9.0 * half * season
         day = 4.5 * math.cos(math.tau * (self._solar_hour(at) - 15.0) / 24.0)
         front = 4.0 * self._world.noise("front", None, at, 2.5 * _DAY)
         local = 0.6 * self._world.noise("warmth", self.place, at, 3 * _HOUR)
@@ -136,10 +130,10 @@ class Spot:
 def daylight(elevation: float) -> float:
     """Lux of a clear sky by the sun's height in degrees, through twilight (-18° is night)."""
     if elevation >= 0:
-        return 400.0 + _FULL_SUN_LUX * math.sin(math.radians(elevation)) ** 1.15
+        return 400.0 + _FULL_SUN_LUX * math.pow(math.sin(math.radians(elevation)), 1.15)
     if elevation < -18:
         return 0.0
-    return 400.0 * 10.0 ** (elevation * 0.31)
+    return 400.0 * math.pow(10.0, elevation * 0.31)
 
 
 def _bell(hour: float, top: float, width: float) -> float:
@@ -151,17 +145,31 @@ def _smooth(share: float) -> float:
     return share * share * (3.0 - 2.0 * share)
 
 
-def _blend(
-    seed: int, channel: str, column: int, row: int, step: int, across: float, up: float
-) -> float:
-    corners = [_value(seed, channel, column + i, row + j, step) for j in (0, 1) for i in (0, 1)]
-    low = corners[0] + (corners[1] - corners[0]) * across
-    high = corners[2] + (corners[3] - corners[2]) * across
-    return low + (high - low) * up
+@dataclass(frozen=True)
+class _Cell:
+    """A square of the city's grid: random values at its corners, smooth ones between."""
+
+    seed: int
+    channel: str
+    column: int
+    row: int
+
+    def value(self, step: int, x: float, y: float) -> float:
+        """Return the value at a time step and a point of the unit square."""
+        across, up = _smooth(x), _smooth(y)
+        south, north = (
+            west + (east - west) * across
+            for west, east in (
+                [self._corner(self.column + i, self.row + j, step) for i in (0, 1)] for j in (0, 1)
+            )
+        )
+        return south + (north - south) * up
+
+    def _corner(self, column: int, row: int, step: int) -> float:
+        return _random(f"{self.seed}/{self.channel}/{column}/{row}/{step}")
 
 
 @lru_cache(maxsize=8192)
-def _value(seed: int, channel: str, column: int, row: int, step: int) -> float:
-    word = f"{seed}/{channel}/{column}/{row}/{step}".encode()
-    digest = hashlib.blake2b(word, digest_size=8).digest()
+def _random(word: str) -> float:
+    digest = hashlib.blake2b(word.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big") / 2**63 - 1.0
