@@ -13,7 +13,7 @@ from firmware.core.errors import ConfigError
 from firmware.core.names import device_id
 from firmware.ports.console import Console
 from firmware.tasks import light, supervise
-from firmware.tasks.loading import let_go
+from firmware.tasks.loading import let_go, load
 
 if sys.platform == "esp32":
     from firmware.ports import esp32 as port
@@ -23,6 +23,21 @@ else:
 WATCHDOG_MS = 30_000
 CONFIG = "/etc/config.json"
 CONFIG_KEPT = "/data/config.json"
+RESIDENT = (
+    "firmware.core.sntp",
+    "firmware.tasks.clock",
+    "firmware.tasks.network",
+    "firmware.core.filters",
+    "firmware.core.windows",
+    "firmware.tasks.sample",
+    "ota.core.errors",
+    "ota.core.limits",
+    "ota.device.http",
+    "firmware.tasks.identity",
+    "firmware.core.senml",
+    "firmware.tasks.uplink",
+    "firmware.tasks.update",
+)
 _CONFIG_LIMIT = 4096
 
 
@@ -107,12 +122,14 @@ def start_tasks(node: Node) -> None:
     if pins:
         node.console.info("main", "heap claimed: %d bytes" % node.memory.claim(*pins))
     make_parts(node)
+    load("firmware.core.outboxlog", "firmware.tasks.outbox")
     from firmware.tasks import outbox
 
     node.outbox = outbox.Outbox(node.storage, node.random)
     node.clock.at_least(node.release.get("built", 0), "built")
     seen = node.storage.read("/data/seen", 16) or b"0"
     node.clock.at_least(int(seen) if seen.isdigit() else 0, "seen")
+    load(*RESIDENT)
     from firmware.tasks import clock, identity, network, sample, update, uplink
 
     for name, work in (

@@ -19,10 +19,9 @@ class Clock:
         self._ticks_ms = ticks_ms
         self._set_rtc = set_rtc
         self._last = ticks_ms() & _TICKS_MASK
-        self._s = self._last // 1000
-        self._ms = self._last % 1000
+        self._s = self._ms = 0
         self._floor_s = 0
-        self._offset_s = rtc_s - self._s
+        self._offset_s = rtc_s
         self.synced = False
         self.source = "rtc"
 

@@ -22,6 +22,7 @@ import vfs
 CRASH = "/data/crash"  # last words of the run before, judged by the next boot
 IMPORT_MS = 60_000  # the slot's own watchdog takes over within this
 CABLE_MS = 600_000  # a session on the cable lives this long; so does the pause of a dead node
+_COLLECT_BYTES = 8192  # collect so often: garbage must not scatter what stays
 _CHUNK = 1024
 _LINE_MAX = 512
 _CAUSES = (
@@ -32,14 +33,18 @@ _CAUSES = (
 )
 
 
+_start = time.ticks_ms()
+
+
 def say(text: str) -> None:
     """Tell the serial console, in the firmware's own form of line."""
-    ms = time.ticks_ms()
+    ms = time.ticks_diff(time.ticks_ms(), _start)
     print("[%6d.%03d] info  boot: %s" % (ms // 1000, ms % 1000, text))
 
 
 def boot() -> None:
     """Choose a sound slot and put it on the path."""
+    gc.threshold(_COLLECT_BYTES)
     cause = reset_cause()
     if cause == "soft":
         watchdog(CABLE_MS)
@@ -113,7 +118,7 @@ def mount() -> None:
         return  # mounted before a soft reset
     except OSError:
         pass
-    part = Partition.find(Partition.TYPE_DATA, label="data")[0]
+    part = Partition("data")
     try:
         vfs.mount(part, "/data")
     except OSError:

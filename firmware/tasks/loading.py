@@ -1,7 +1,19 @@
-"""Modules that are needed now and then: imported where they are used, and let go afterwards."""
+"""Modules that are needed now and then: imported where they are used, and let go afterwards.
+
+What stays is imported with a collection before each module: bytecode is never moved, and would
+otherwise lie scattered between holes too small for anything.
+"""
 
 import gc
 import sys
+
+
+def load(*names: str) -> None:
+    """Import modules that stay; those that others need come first."""
+    for name in names:
+        gc.collect()
+        __import__(name)
+    gc.collect()
 
 
 def let_go(*names: str) -> None:
