@@ -12,9 +12,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from fleet.db import Database
 from fleet.errors import FleetError
-from fleet.settings import Home
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -49,7 +47,7 @@ class Duration(click.ParamType[int]):
         if isinstance(value, int):
             return value
         text = str(value)
-        unit = _UNITS_S.get(text[-1:], None)
+        unit = _UNITS_S.get(text[-1:])
         digits = text[:-1] if unit is not None else text
         if not digits.isdecimal() or len(digits) > 9:
             self.fail(f"{text!r} is no duration such as 90, 30m, 12h or 30d", param, ctx)
@@ -70,11 +68,6 @@ database_option = click.option(
     help="postgresql://… for a city; default: SQLite in the home.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
-
-
-def database(home: Path, url: str | None) -> Database:
-    """Return the database that the options name. Raises OperatorError."""
-    return Database(url or Home(home).database_url)
 
 
 def print_json(value: Any) -> None:

@@ -11,13 +11,13 @@ import click
 
 from fleet import limits, server
 from fleet.cli.common import (
-    database,
     database_option,
     home_option,
     json_option,
     plainly,
     print_json,
 )
+from fleet.cli.local import database
 from fleet.identity import ca
 from fleet.settings import Address, Home, Settings
 

@@ -14,7 +14,6 @@ from fleet.access.models import ROLES, Token
 from fleet.cli.common import (
     CommandError,
     Duration,
-    database,
     database_option,
     home_option,
     json_option,
@@ -23,6 +22,7 @@ from fleet.cli.common import (
     print_table,
     when,
 )
+from fleet.cli.local import database
 from fleet.db import Database
 from fleet.settings import private
 
