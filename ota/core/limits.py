@@ -28,6 +28,7 @@ SLOWEST_BYTES_S = 512  # ... and a second more for each of these: slower is slow
 
 # DDI and reports.
 DEPLOYMENT_BYTES = 3072
+SLEEP_S = 300  # when the server says nothing
 SLEEP_LEAST_S = 30
 SLEEP_MOST_S = 86400
 REPORTS = 24  # lines kept for the server

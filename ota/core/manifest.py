@@ -94,6 +94,14 @@ def entries(file):  # noqa: ANN001, ANN201 - a binary file; a generator of entry
         raise BadFormat("manifest: no files")
 
 
+def whole(file) -> dict[str, object]:  # noqa: ANN001 - a binary file, at its beginning
+    """Check a manifest from header to last line; return its header."""
+    head = header(file.readline(limits.MANIFEST_LINE_BYTES + 1))
+    for _ in entries(file):
+        pass
+    return head
+
+
 def _json(line: bytes) -> object:
     if len(line) > limits.MANIFEST_LINE_BYTES or line[-1:] != b"\n":
         raise BadFormat("manifest: line cut short or too long")

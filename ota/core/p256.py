@@ -171,7 +171,7 @@ def _add(
 def _entry(point: tuple[int, int, int]) -> tuple[int, int, int, int, int]:
     z = point[2]
     zz = z * z % _P
-    return (*point, zz, zz * z % _P)
+    return point + (zz, zz * z % _P)  # noqa: RUF005 - MicroPython unpacks only in calls
 
 
 def _table(point: tuple[int, int, int]) -> list[tuple[int, int, int, int, int]]:

@@ -24,13 +24,13 @@ def key(text: object) -> tuple[object, ...]:
         raise _bad(text)
     result: list[object] = [_number(part, text) for part in numbers]
     if not minus:
-        return (*result, 1, ())
+        return tuple(result + [1, ()])  # noqa: RUF005 - MicroPython unpacks only in calls
     identifiers: list[tuple[int, int, str]] = []
     for part in release.split("."):
         _identifier(part, text)
         numeric = not part.strip(_DIGITS)
         identifiers.append((0, _number(part, text), "") if numeric else (1, 0, part))
-    return (*result, 0, tuple(identifiers))
+    return tuple(result + [0, tuple(identifiers)])  # noqa: RUF005
 
 
 def _cut(text: str, mark: str) -> tuple[str, bool, str]:

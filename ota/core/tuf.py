@@ -1,0 +1,165 @@
+"""The rules of a TUF client (specification 1.0.3x, section 5): what to trust, in which order.
+
+    trusted = Trusted(root, now)                  section 5.2: the root this node holds
+    yield from trusted.update_root(file)          5.3: N+1, N+2, ...; persist each at once
+    yield from trusted.update_timestamp(file)     5.4: first the persisted one, if any
+    yield from trusted.update_snapshot(file)      5.5: likewise
+    yield from trusted.update_targets(file)       5.6: likewise
+    length, digest = trusted.target(path)         5.7: what the downloaded file must be
+
+The order is enforced. An update that raises changes nothing, with two exceptions: metadata that
+has expired, and a snapshot older than the timestamp tells, stay for the rollback checks, and the
+next step refuses them again. `now` (unix seconds) is the start of the refresh; every expiry is
+judged against it (5.1). Files are binary, seekable, and read in small pieces; this module decides
+and never opens, writes or downloads one.
+
+What is verified is the canonical JSON of what was parsed, and only that is used; so what a
+lenient parser lets pass gains nothing. Floats, which canonical JSON lacks, are refused.
+"""
+
+from ota.core import keys, metadata
+from ota.core.errors import BadFormat, BadSignature, Expired, Rollback
+
+
+class Trusted:
+    """The metadata trusted so far: root, timestamp, snapshot, targets (the "signed" objects)."""
+
+    def __init__(self, root, now: int) -> None:  # noqa: ANN001 - a binary file
+        self.now = now
+        self.root = metadata.checked_root(metadata.read(root, "root", {})[0])
+        self.timestamp = None
+        self.snapshot = None
+        self.targets = None
+
+    def update_root(self, file):  # noqa: ANN001, ANN201 - a file; a generator
+        """Go on to the next root: signed by the old and by the new threshold, version + 1."""
+        _want(self.timestamp is None, "root after timestamp")
+        signed, signatures = metadata.read(file, "root", {})
+        yield
+        digest = metadata.digest(signed)
+        yield from _verify(self.root, "root", digest, signatures)
+        yield from _verify(metadata.checked_root(signed), "root", digest, signatures)
+        if signed["version"] != self.root["version"] + 1:
+            raise Rollback("root %d after %d" % (signed["version"], self.root["version"]))
+        self.root = signed
+
+    def update_timestamp(self, file):  # noqa: ANN001, ANN201
+        """Take a timestamp; return False if it is the one already trusted (5.4.3)."""
+        _want(self.snapshot is None, "timestamp after snapshot")
+        self._fresh(self.root)
+        signed, signatures = metadata.read(file, "timestamp", {})
+        yield from _verify(self.root, "timestamp", metadata.digest(signed), signatures)
+        told = metadata.meta(signed, "snapshot.json")
+        if self.timestamp is not None:
+            if signed["version"] == self.timestamp["version"]:
+                return False
+            _not_lower(signed["version"], self.timestamp["version"], "timestamp")
+            _not_lower(
+                told["version"],
+                self.told("snapshot")["version"],
+                "snapshot",
+            )
+        self.timestamp = signed
+        self._fresh(signed)
+        return True
+
+    def update_snapshot(self, file, persisted: bool = False):  # noqa: ANN001, ANN201
+        """Take a snapshot; persisted: it is this node's own, whose hash may be an older one's."""
+        _want(self.timestamp is not None and self.targets is None, "snapshot out of order")
+        self._fresh(self.timestamp)
+        told = self.told("snapshot")
+        signed, signatures = metadata.read(file, "snapshot", {} if persisted else told)
+        yield from _verify(self.root, "snapshot", metadata.digest(signed), signatures)
+        metadata.meta(signed, "targets.json")
+        for name in signed["meta"]:
+            metadata.meta(signed, name)
+        if self.snapshot is not None:
+            self._none_lower(signed)
+        self.snapshot = signed
+        self._current()
+
+    def update_targets(self, file):  # noqa: ANN001, ANN201
+        """Take the top-level targets."""
+        _want(self.snapshot is not None, "targets before snapshot")
+        self._current()
+        told = self.told("targets")
+        signed, signatures = metadata.read(file, "targets", told)
+        yield from _verify(self.root, "targets", metadata.digest(signed), signatures)
+        if signed["version"] != told["version"]:
+            raise Rollback("targets %d, snapshot says %d" % (signed["version"], told["version"]))
+        metadata.member(signed, "targets")
+        self._fresh(signed)
+        self.targets = signed
+
+    def target(self, path: str) -> tuple[int, str] | None:
+        """Return (length, SHA-256 in hex) of a target, None when it is not listed."""
+        _want(self.targets is not None, "target before targets")
+        if path not in self.targets["targets"]:
+            return None
+        found = metadata.member(self.targets["targets"], path)
+        digest = metadata.member(found, "hashes").get("sha256")
+        if type(digest) is not str or len(digest) != 64:
+            raise BadFormat("target %s has no SHA-256" % path)
+        return metadata.integer(found, "length", 0), digest
+
+    def told(self, role: str) -> dict[str, object]:
+        """Return what the role above tells of snapshot or targets: version, maybe length."""
+        if role == "snapshot":
+            _want(self.timestamp is not None, "snapshot before timestamp")
+            return metadata.meta(self.timestamp, "snapshot.json")
+        _want(self.snapshot is not None, "targets before snapshot")
+        return metadata.meta(self.snapshot, "targets.json")
+
+    def _fresh(self, signed: dict[str, object]) -> None:
+        if metadata.seconds(signed["expires"]) <= self.now:
+            raise Expired("%s of %s" % (signed["_type"], signed["expires"]))
+
+    def _current(self) -> None:
+        """Raise unless the snapshot is the one that the timestamp tells, and not expired."""
+        told = self.told("snapshot")["version"]
+        if self.snapshot["version"] != told:
+            raise Rollback("snapshot %d, timestamp says %d" % (self.snapshot["version"], told))
+        self._fresh(self.snapshot)
+
+    def _none_lower(self, signed: dict[str, object]) -> None:
+        """5.5.5: no targets file gone, none with a lower version."""
+        for name in self.snapshot["meta"]:
+            if name not in signed["meta"]:
+                raise Rollback("%s is gone from the snapshot" % name)
+            old = metadata.meta(self.snapshot, name)["version"]
+            _not_lower(metadata.meta(signed, name)["version"], old, name)
+
+
+def _verify(delegator, role: str, digest: bytes, signatures):  # noqa: ANN001, ANN202
+    """Raise BadSignature unless enough different keys of the role have signed the digest.
+
+    A key id that signs twice is refused; two ids of one and the same key count once.
+    """
+    threshold, ids = metadata.role(delegator, role)
+    given: dict[str, str] = {}
+    for signature in signatures:
+        if type(signature) is not dict or type(signature.get("keyid")) is not str:
+            raise BadFormat("%s: a signature without key id" % role)
+        if signature["keyid"] in given:
+            raise BadSignature("%s: key id %s twice" % (role, signature["keyid"][:8]))
+        given[signature["keyid"]] = signature.get("sig")
+    good: set[object] = set()
+    for key_id in ids:
+        key = delegator["keys"].get(key_id)
+        if key_id not in given or type(key) is not dict or keys.point(key) in good:
+            continue
+        if (yield from keys.verify(key, digest, given[key_id])):
+            good.add(keys.point(key))
+        if len(good) >= threshold:
+            return
+    raise BadSignature("%s: %d of %d good signatures" % (role, len(good), threshold))
+
+
+def _not_lower(new: int, old: int, name: str) -> None:
+    if new < old:
+        raise Rollback("%s %d after %d" % (name, new, old))
+
+
+def _want(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)  # a mistake of the caller, not of the repository

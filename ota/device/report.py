@@ -1,0 +1,109 @@
+"""Tells the server how an update goes: DDI feedback, kept on flash until it is accepted.
+
+One JSON line a report in DATA/reports. A report goes when the server has taken it, or says that
+it never will: 404 and 410 (the action is over), 400, 409, 413, 415 and 422 (sent again, it would
+be no better). Sent twice (the power went in between), it says the same twice.
+"""
+
+import json
+
+from ota.core import limits
+from ota.device import files
+from ota.device.poll import base
+
+_RESULTS = {
+    "confirmed": "success",
+    "rolled_back": "failure",
+    "failed": "failure",
+    "expired": "failure",
+}
+_NEVER = (400, 404, 409, 410, 413, 415, 422)
+_LINE_BYTES = 256
+
+
+class Reports:
+    """The reports not yet accepted; data: the folder that keeps them ("/data")."""
+
+    def __init__(self, data: str) -> None:
+        self._path = data + "/reports"
+
+    def add(self, action: str, word: str, reason: str = "") -> None:
+        """Keep a report of an update's word."""
+        self._append(["deploymentBase", action, word, _plain(reason)])
+
+    def answer(self, cancellation: str, agreed: bool) -> None:
+        """Keep the answer to a cancelAction."""
+        self._append(["cancelAction", cancellation, "closed" if agreed else "rejected", ""])
+
+    async def send(self, client, device: str) -> list[str]:  # noqa: ANN001 - an http.Client
+        """Send what is kept, oldest first; return the actions that the server calls over.
+
+        NetworkError or ServerError when that ended early; what was not taken stays.
+        """
+        gone: list[str] = []
+        sent = 0
+        lines = self._lines()
+        try:
+            for line in lines:
+                kind, action, word, reason = line
+                path = "%s/%s/%s/feedback" % (base(device), kind, action)
+                body = json.dumps(_feedback(kind, action, word, reason)).encode()
+                response = await client.request("POST", path, body, "application/json")
+                if response.status >= 300 and response.status not in _NEVER:
+                    raise response.refusal()
+                if response.status in (404, 410) and kind == "deploymentBase":
+                    gone.append(action)
+                sent += 1
+        finally:
+            if sent:
+                self._keep(self._lines()[sent:])
+        return gone
+
+    def _lines(self) -> list[list[str]]:
+        lines: list[list[str]] = []
+        try:
+            with open(self._path, "rb") as file:
+                while True:
+                    line = file.readline(_LINE_BYTES)
+                    if not line:
+                        break
+                    try:
+                        found = json.loads(line)
+                    except ValueError:
+                        continue  # torn by a power cut
+                    if type(found) is list and len(found) == 4:
+                        lines.append(found)
+        except OSError:
+            pass  # none are kept
+        return lines
+
+    def _append(self, report: list[str]) -> None:
+        lines = self._lines()
+        if report in lines:
+            return
+        lines.append(report)
+        self._keep(lines[-limits.REPORTS :])
+
+    def _keep(self, lines: list[list[str]]) -> None:
+        if lines:
+            files.write(self._path, b"".join([json.dumps(x).encode() + b"\n" for x in lines]))
+        else:
+            files.remove(self._path)
+
+
+def _plain(text: str) -> str:
+    """At most 96 printable ASCII characters, so that a line's length is known."""
+    return "".join([c if " " <= c <= "~" and c not in '"\\' else "'" for c in text[:96]])
+
+
+def _feedback(kind: str, action: str, word: str, reason: str) -> dict[str, object]:
+    if kind == "cancelAction":
+        execution, result, details = word, "success" if word == "closed" else "failure", []
+    else:
+        result = _RESULTS.get(word, "none")
+        execution = "proceeding" if result == "none" else "closed"
+        details = ["state=" + word]
+        if reason:
+            details.append("reason=" + reason)
+    status = {"execution": execution, "result": {"finished": result}, "details": details}
+    return {"id": action, "status": status}

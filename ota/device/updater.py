@@ -1,0 +1,231 @@
+"""One update from offer to planned reset: carries out what ota.core.update decides.
+
+Loaded when the server has something to do, and let go afterwards. The order within a step:
+reports to flash, then the state, then the other effects. A power cut in between repeats effects,
+and each may be carried out twice.
+
+    updater.settle(ports)                 after every start, and when a trial has ended
+    await updater.update(ports, offer)    True: the caller resets now; it is written down already
+"""
+
+import gc
+import json
+import sys
+
+from ota.core import update as machine
+from ota.core import versions
+from ota.core.errors import (
+    NetworkError,
+    NodeError,
+    Refused,
+    RepositoryError,
+    ServerError,
+    TooLong,
+    reason,
+)
+from ota.device import files
+
+_STATE_BYTES = 512
+# What is not needed together is not loaded together.
+_VERIFIERS = ("device.fetch", "core.tuf", "core.metadata", "core.keys", "core.p256")
+_OTHERS = (
+    "device.poll",
+    "device.report",
+    "device.stage",
+    "device.swap",
+    "core.bootrecord",
+    "core.manifest",
+)
+
+
+class Ports:
+    """What an update works with.
+
+    client: http.Client; device: this node's id; release: the running release's manifest header;
+    runtime: MicroPython's version, "1.27.0"; now: callable, unix seconds; say: callable, takes a
+    line for the log; data, factory: where the slots and the factory's root.json lie.
+    """
+
+    def __init__(self, client, device: str, release: dict, runtime: str, now, say) -> None:  # noqa: ANN001, PLR0917
+        self.client = client
+        self.device = device
+        self.release = release
+        self.runtime = runtime
+        self.now = now
+        self.say = say
+        self.data = "/data"
+        self.factory = "/etc/root.json"
+
+
+def settle(ports: Ports) -> None:
+    """Bring the journal in line with the boot record; what there is to report goes to flash."""
+    from ota.core import bootrecord
+    from ota.device import swap
+
+    record = swap.load(ports.data)
+    outcome = "trying" if record["state"] == "trying" else record["outcome"]
+    if outcome:
+        event = ("boot", record["action"], record["version"], outcome, record["reason"])
+        if ("told",) in _step(ports, event):
+            swap.save(ports.data, bootrecord.reported(record))
+
+
+async def update(ports: Ports, offer) -> bool:  # noqa: ANN001 - a poll.Offer
+    """Do what an offer asks, as far as it goes now; True when the node shall reset.
+
+    Nothing raises that has to do with the release, the network or the server: it is reported.
+    """
+    if offer.cancellation:
+        events = [("cancel", offer.cancellation, offer.cancels)]
+    else:
+        running = ports.release["version"]
+        events = [("offer", offer.action, offer.version, running, ports.now())]
+    try:
+        while events:
+            effects = _step(ports, events.pop(0))
+            if effects:
+                await _send(ports, events)
+            for effect in effects:
+                if effect[0] == "reset":
+                    return True
+                event = await _carry_out(ports, effect)
+                if event:
+                    events.append(event)
+        return False
+    finally:
+        let_go(*_OTHERS)
+
+
+def load(data: str) -> dict:
+    """Read the journal; a fresh one when there is none, or none that makes sense."""
+    state = machine.fresh()
+    try:
+        found = json.loads(files.read(data + "/update", _STATE_BYTES) or b"{}")
+        for name, value in state.items():
+            if type(found.get(name)) is type(value):
+                state[name] = found[name]
+        versions.key(state["floor"])
+    except (ValueError, AttributeError, RepositoryError):
+        return machine.fresh()
+    return state
+
+
+def let_go(*names: str) -> None:
+    """Forget modules of ota, so that the collector can take their bytecode back."""
+    for name in names:
+        sys.modules.pop("ota." + name, None)
+        package, child = name.split(".")
+        parent = sys.modules.get("ota." + package)
+        if hasattr(parent, child):
+            delattr(parent, child)
+    gc.collect()
+
+
+def _step(ports: Ports, event: tuple) -> list:
+    """Take a step and put it on flash; return the effects."""
+    from ota.device.report import Reports
+
+    before = load(ports.data)
+    state, effects = machine.step(before, event)
+    for effect in effects:
+        if effect[0] == "report":
+            Reports(ports.data).add(*effect[1:])
+            ports.say("update %s: %s %s" % (state["version"], effect[2], effect[3]))
+        elif effect[0] == "answer":
+            Reports(ports.data).answer(*effect[1:])
+    if state != before:
+        files.write(ports.data + "/update", json.dumps(state).encode())
+    return effects
+
+
+async def _send(ports: Ports, events: list) -> None:
+    """Send what is kept; what is not taken now is sent another time."""
+    from ota.device.report import Reports
+
+    try:
+        gone = await Reports(ports.data).send(ports.client, ports.device)
+        events.extend([("gone", action) for action in gone])
+    except (NetworkError, ServerError) as error:
+        ports.say("update: reports wait: " + reason(error))
+
+
+async def _carry_out(ports: Ports, effect: tuple) -> tuple | None:
+    """Carry out one effect; return the event that it leads to."""
+    act = _ACTS.get(effect[0])
+    if act is None:
+        return None  # reports and answers: done with the step
+    try:
+        return await act(ports, *effect[1:])
+    except (RepositoryError, NodeError, TooLong) as error:
+        return "failed", reason(error)
+    except OSError as error:
+        return "failed", reason(files.wrapped(error))
+    except (NetworkError, ServerError, MemoryError) as error:
+        ports.say("update: another time: " + reason(error))
+        return "delayed", reason(error), ports.now()
+
+
+async def _fetch(ports: Ports, version: str) -> tuple:
+    """Have TUF vouch for the manifest, and see whether it suits this node."""
+    board = ports.release["board"]
+    waiting = _slots(ports.data)[1] + "/manifest.new"
+    let_go(*_OTHERS)
+    try:
+        from ota.device import fetch
+
+        trusted = await fetch.refresh(ports.client, ports.data, ports.factory, ports.now())
+        digest = await fetch.release(ports.client, trusted, board, version, waiting)
+    finally:
+        trusted = fetch = None
+        let_go(*_VERIFIERS)
+    from ota.core import bootrecord, manifest
+    from ota.device import swap
+
+    with open(waiting, "rb") as file:
+        head = manifest.whole(file)
+    floor = max((load(ports.data)["floor"], ports.release["floor"]), key=versions.key)
+    manifest.suited(head, board, version, ports.runtime, floor)
+    if bootrecord.refused(swap.load(ports.data), digest):
+        raise Refused("this manifest has failed its trials")
+    return "genuine", digest, head["floor"]
+
+
+async def _fill(ports: Ports) -> tuple:
+    from ota.device import stage
+
+    active, idle = _slots(ports.data)
+    count, total = await stage.fill(ports.client, ports.data, idle, active)
+    ports.say("update: %d files fetched, %d bytes" % (count, total))
+    return ("filled",)
+
+
+async def _stage(ports: Ports) -> tuple:
+    from ota.device import swap
+
+    state = load(ports.data)
+    try:
+        swap.stage(ports.data, state["digest"], state["action"], state["version"])
+    except ValueError as error:
+        raise Refused(str(error))
+    return "staged", ports.now()
+
+
+async def _clean(ports: Ports) -> None:
+    from ota.device import stage
+
+    stage.clean(ports.data, _slots(ports.data)[1])
+
+
+def _slots(data: str) -> tuple[str, str]:
+    """Return the folders of the slot that runs and of the idle one. Refused during a trial."""
+    from ota.core import bootrecord
+    from ota.device import swap
+
+    record = swap.load(data)
+    if record["state"] == "trying":
+        raise Refused("a trial is going on")
+    slot = record["slot"]
+    return "%s/%s" % (data, slot), "%s/%s" % (data, bootrecord.other(slot))
+
+
+_ACTS = {"fetch": _fetch, "fill": _fill, "stage": _stage, "clean": _clean}
