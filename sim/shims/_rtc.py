@@ -1,5 +1,7 @@
 """The chip's RTC: an offset to the host's clock, which the host keeps over resets."""
 
+import struct
+
 import utime
 
 import _host
@@ -16,4 +18,4 @@ def set_us(value: int) -> None:
     """Set the clock and let the host remember it."""
     global offset_us
     offset_us = value - utime.time_ns() // 1000
-    _host.ask(_host.RTC, offset_us.to_bytes(8, "little", True))
+    _host.ask(_host.RTC, struct.pack("<q", offset_us))
