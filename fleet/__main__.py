@@ -1,0 +1,5 @@
+"""`python -m fleet` is `lamppost`."""
+
+from fleet.command import main
+
+main()

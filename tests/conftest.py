@@ -1,0 +1,62 @@
+"""Fixtures that every kind of test may use: a PostgreSQL, a fleet server on either engine."""
+
+import secrets
+import sys
+from pathlib import Path
+
+import pytest
+
+# Helpers are plain modules beside the tests, which are no package.
+sys.path.insert(0, str(Path(__file__).parent / "support"))
+
+import fleetserver
+import postgres
+
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="session")
+def postgresql():
+    """Give the session's PostgreSQL server, or skip and say why there is none."""
+    try:
+        server = postgres.Postgres()
+    except postgres.CannotStartError as error:
+        pytest.skip(f"no PostgreSQL: {error}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session", params=ENGINES)
+def engine(request):
+    """Name the database engine."""
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def database_url(engine, request):
+    """Give a function that makes an empty database; it returns its URL (None: the default)."""
+    if engine == "sqlite":
+        return lambda: None
+    server = request.getfixturevalue("postgresql")
+    return lambda: server.create(f"fleet_{secrets.token_hex(6)}")
+
+
+@pytest.fixture(scope="session")
+def server(database_url, tmp_path_factory):
+    """Give one running server for the whole session: tests bring devices of their own."""
+    yield from _running(tmp_path_factory.mktemp("home"), database_url())
+
+
+@pytest.fixture
+def fresh_server(database_url, tmp_path):
+    """Give a running server that nobody else uses: to be killed, filled or restarted."""
+    yield from _running(tmp_path / "home", database_url())
+
+
+def _running(home, url):
+    made = fleetserver.Server(home, url)
+    made.start()
+    try:
+        yield made
+    finally:
+        made.close()
