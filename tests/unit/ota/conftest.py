@@ -1,117 +1,99 @@
-"""Certificates, a TLS server and MicroPython's deflate, for the tests of the node's half."""
+"""A TUF repository in memory, made with the reference libraries, and MicroPython's deflate."""
 
-import datetime
-import ipaddress
-import ssl
+import copy
+import datetime as dt
+import hashlib
 import sys
 import types
 import zlib
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import (
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
 
-SERVER_NAME = "lamppost.test"
-
-
-@dataclass
-class Party:
-    """A certificate and its key, in memory and as PEM files."""
-
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-    folder: Path
-    name: str
-
-    @property
-    def der(self):
-        return self.certificate.public_bytes(serialization.Encoding.DER)
-
-    @property
-    def key_der(self):
-        return self.key.private_bytes(
-            serialization.Encoding.DER,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-
-    def pem(self):
-        path = self.folder / f"{self.name}.pem"
-        path.write_bytes(
-            self.key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-            + self.certificate.public_bytes(serialization.Encoding.PEM)
-        )
-        return path
+NOW = 1_795_000_000  # 2026-11-18
+EXPIRES = dt.datetime.fromtimestamp(NOW, dt.UTC) + dt.timedelta(days=30)
+_SIGNERS = [CryptoSigner.generate_ecdsa() for _ in range(8)]
 
 
-def make_party(folder, name, issuer=None):
-    """Issue a certificate: a CA when there is no issuer, else a leaf."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer.certificate.subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(
-            x509.SubjectAlternativeName(
-                [x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            ),
-            critical=False,
-        )
-    )
-    certificate = builder.sign(issuer.key if issuer else key, hashes.SHA256())
-    return Party(certificate, key, folder, name)
+class Repository:
+    """A repository with consistent snapshots; `files` is what a server would serve, by name.
+
+    Each role is changed through its attribute (`root`, `timestamp`, `snapshot`, `targets`: the
+    signed parts) and then published; `publish()` raises and signs all but root.
+    """
+
+    def __init__(self):
+        names = ("root", "targets", "snapshot", "timestamp")
+        self.signers = {name: [_SIGNERS[i]] for i, name in enumerate(names)}
+        self.spare = _SIGNERS[4:]
+        self.files = {}
+        self.root = Root(expires=EXPIRES, consistent_snapshot=True)
+        for name in names:
+            self.root.add_key(self.signers[name][0].public_key, name)
+        self.targets = Targets(expires=EXPIRES)
+        self.snapshot = Snapshot(expires=EXPIRES)
+        self.timestamp = Timestamp(expires=EXPIRES)
+        self.sign_root()
+        self.publish(bump=False)
+
+    def sign(self, name, signers=None):
+        """Return the bytes of a role as its signers sign it."""
+        metadata = Metadata(copy.deepcopy(getattr(self, name)))
+        for signer in signers if signers is not None else self.signers[name]:
+            metadata.sign(signer, append=True)
+        return metadata.to_bytes()
+
+    def sign_root(self, signers=None):
+        self.files[f"{self.root.version}.root.json"] = self.sign("root", signers)
+
+    def next_root(self, signers=None):
+        """Publish the root as it now is under the next version, signed by old and new keys."""
+        self.root.version += 1
+        self.sign_root(signers)
+
+    def add(self, path, data):
+        self.targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+        digest = hashlib.sha256(data).hexdigest()
+        folder, _, name = path.rpartition("/")
+        self.files[f"targets/{folder}/{digest}.{name}"] = data
+
+    def publish(self, *, bump=True, hashes=True):
+        """Raise the versions of targets, snapshot and timestamp, and sign them."""
+        for role in (self.targets, self.snapshot, self.timestamp) if bump else ():
+            role.version += 1
+        data = self.sign("targets")
+        self.files[f"{self.targets.version}.targets.json"] = data
+        self.snapshot.meta["targets.json"] = self._meta(self.targets.version, data, hashes)
+        self.sign_snapshot(hashes)
+
+    def sign_snapshot(self, hashes=True):
+        data = self.sign("snapshot")
+        self.files[f"{self.snapshot.version}.snapshot.json"] = data
+        self.timestamp.snapshot_meta = self._meta(self.snapshot.version, data, hashes)
+        self.sign_timestamp()
+
+    def sign_timestamp(self, signers=None):
+        self.files["timestamp.json"] = self.sign("timestamp", signers)
+
+    @staticmethod
+    def _meta(version, data, hashes):
+        if not hashes:
+            return MetaFile(version)
+        return MetaFile(version, len(data), {"sha256": hashlib.sha256(data).hexdigest()})
 
 
-@dataclass
-class Pki:
-    """One fleet: its CA, its server, a node; and a stranger's CA."""
-
-    ca: Party
-    server: Party
-    node: Party
-    stranger: Party
-
-    def server_context(self):
-        """TLS 1.2 that asks for a client certificate and refuses one of another CA."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.load_cert_chain(self.server.pem())
-        context.load_verify_locations(self.ca.pem())
-        context.verify_mode = ssl.CERT_REQUIRED
-        return context
-
-    def client_context(self, ca):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(ca.pem())
-        context.load_cert_chain(self.node.pem())
-        return context
-
-
-@pytest.fixture(scope="session")
-def pki(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pki")
-    ca = make_party(folder, "fleet-ca")
-    return Pki(
-        ca=ca,
-        server=make_party(folder, SERVER_NAME, ca),
-        node=make_party(folder, "node", ca),
-        stranger=make_party(folder, "stranger-ca"),
-    )
+@pytest.fixture
+def repository():
+    return Repository()
 
 
 class _DeflateIO:

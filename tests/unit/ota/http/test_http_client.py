@@ -105,8 +105,10 @@ def test_exact_bytes_of_a_request_and_one_connection_for_all():
         assert script.connections == 1
         assert script.requests == [
             b"GET /a HTTP/1.1\r\nHost: lamppost.test\r\n\r\n",
-            b"POST /b HTTP/1.1\r\nHost: lamppost.test\r\nContent-Length: 2\r\n"
-            b"Content-Type: application/json\r\nAuthorization: Basic eA==\r\n\r\n{}",
+            (
+                b"POST /b HTTP/1.1\r\nHost: lamppost.test\r\nContent-Length: 2\r\n"
+                b"Content-Type: application/json\r\nAuthorization: Basic eA==\r\n\r\n{}"
+            ),
         ]
 
     run(scenario, OK, OK)
@@ -260,17 +262,21 @@ def test_an_endless_head_is_refused():
     refused(many, errors.BadResponse)
 
 
-def test_silence_and_a_trickle_end_at_the_deadline(monkeypatch):
+def hurry(monkeypatch):
     monkeypatch.setattr(limits, "EXCHANGE_S", 0.2)
+    monkeypatch.setattr(limits, "SLOWEST_BYTES_S", 1 << 20)
+
+
+def test_silence_and_a_trickle_end_at_the_deadline(monkeypatch):
+    hurry(monkeypatch)
     refused(["stall"], errors.Timeout)
     refused([head(b"Content-Length: 500", body=b"x"), "stall"], errors.Timeout, limit=500)
-    error = refused([b"HTTP/1.1 200 OK\r\n", "stall"], errors.Timeout)
-    assert "deadline" not in str(error)
+    refused([b"HTTP/1.1 200 OK\r\n", "stall"], errors.Timeout)
 
 
 def test_nobody_listens():
     async def main():
-        server = await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+        server = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
         port = server.sockets[0].getsockname()[1]
         server.close()
         await server.wait_closed()
@@ -325,7 +331,9 @@ def test_a_server_of_another_ca_or_name_is_untrusted(pki, fault):
     asyncio.run(main())
 
 
-def test_plain_text_where_tls_is_expected(pki):
+def test_plain_text_where_tls_is_expected(pki, monkeypatch):
+    hurry(monkeypatch)
+
     async def main():
         async with Script(OK) as script:
             client = http.Client(
