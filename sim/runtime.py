@@ -10,8 +10,11 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-HEAP = "92wK"
-"""GC heap of a node: 92 KB counted in 32-bit words, as an ESP32 has it."""
+FIRMWARE_HEAP = 92
+"""The firmware's GC heap in KB counted in 32-bit words, as an ESP32 has it."""
+
+SHIMS_HEAP = 20
+"""What the shims take, in the same unit: on a chip they are in ROM."""
 
 SHIMS = Path(__file__).with_name("shims")
 
@@ -43,7 +46,7 @@ def command() -> list[str]:
 
 def node_command() -> list[str]:
     """Return the whole command of an emulated node's VM: capped heap, shims, then its REPL."""
-    return [*command(), "-X", f"heapsize={HEAP}", "-i", str(SHIMS / "_start.py")]
+    return [*command(), "-X", f"heapsize={FIRMWARE_HEAP + SHIMS_HEAP}wK", "-i", str(SHIMS / "_start.py")]
 
 
 def environment() -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import struct
 
+import struct
+
 import utime
 
 import _host
