@@ -85,7 +85,7 @@ class _Section:
     def field(self, key: str) -> str:
         return self.path + "." + key if self.path else key
 
-    def get(self, key: str, default: object) -> object:
+    def get(self, key: str, default):  # noqa: ANN001, ANN202 - whatever JSON holds
         value = self.fields.get(key, default)
         if value is _REQUIRED:
             raise ConfigError(self.field(key), "is missing")
@@ -133,7 +133,7 @@ class _Section:
         raise ConfigError(self.field(key), message)
 
 
-def _is_number(value: object, least: float, greatest: float) -> bool:
+def _is_number(value, least: float, greatest: float) -> bool:  # noqa: ANN001 - any JSON
     return type(value) in (int, float) and least <= value <= greatest
 
 
@@ -187,7 +187,7 @@ def _parts(section: _Section, ignored: list) -> dict:
         if driver not in _PART_FIELDS:
             ignored.append(part.path)
             continue
-        made = {"driver": driver}
+        made: dict = {"driver": driver}
         for key, (least, greatest, default) in _PART_FIELDS[driver].items():
             take = part.number if key == "lux_full_scale" else part.whole
             made[key] = take(key, least, greatest, _REQUIRED if default is None else default)

@@ -47,7 +47,7 @@ class Reader:
     whoever appends to such a file starts with a line feed.
     """
 
-    def __init__(self, file: object, offset: int = 0) -> None:
+    def __init__(self, file, offset: int = 0) -> None:  # noqa: ANN001 - any seekable binary file
         self._file = file
         self.offset = offset
         self.damaged = 0

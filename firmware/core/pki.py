@@ -37,7 +37,7 @@ def element(tag: int, *parts: bytes) -> bytes:
     return bytes((tag, 0x82, length >> 8, length & 255)) + content
 
 
-def request(device: str, public: bytes, sign: object) -> bytes:
+def request(device: str, public: bytes, sign) -> bytes:  # noqa: ANN001 - a callable
     """Return a PKCS#10 request in DER: CN the device id, SAN the URI urn:dev:mac:<id>.
 
     `public` is the uncompressed point (65 bytes), `sign` maps a SHA-256 digest to a DER signature.

@@ -83,16 +83,14 @@ def reason(record: dict) -> str | None:
 
 
 def _value_reason(stream: str, record: dict) -> str | None:
-    values = [record.get(label) for label in ("min", "v", "max")]
+    labels = [label for label in ("min", "v", "max") if label in record]
     if is_gap(record["cnt"], record["exp"]):
-        if record.get("vs") == GAP and values == [None, None, None]:
-            return None
+        return None if record.get("vs") == GAP and not labels else "value"
+    if "vs" in record or len(labels) != 3 or not all(_is_number(record[x]) for x in labels):
         return "value"
-    if "vs" in record or not all(_is_number(value) for value in values):
+    if not record["min"] <= record["v"] <= record["max"]:
         return "value"
-    if not values[0] <= values[1] <= values[2]:
-        return "value"
-    return None if accept(stream, values[0]) and accept(stream, values[2]) else "range"
+    return None if accept(stream, record["min"]) and accept(stream, record["max"]) else "range"
 
 
 def _resolve(record: dict, base: dict) -> dict:
@@ -144,7 +142,7 @@ def _is_box(value: object) -> bool:
     return type(value) is str and len(value) == 8 and all(c in "0123456789abcdef" for c in value)
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value) -> bool:  # noqa: ANN001 - whatever JSON holds
     # Neither bool nor NaN nor infinity, which JSON has not but Python's reader takes.
     return type(value) in (int, float) and -1e15 < value < 1e15
 

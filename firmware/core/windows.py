@@ -25,18 +25,20 @@ class Window:
 
     def add(self, value: float) -> None:
         """Count one accepted reading."""
-        if self.count == 0:
-            self.least = self.greatest = self._first = value
+        if self._first is None:
+            self._first = value
         # Deviations from the first sample are summed, not samples: 32-bit floats would lose
         # hundredths of a pascal in a sum of a hundred pressures, and nothing in this one.
         self._sum += value - self._first
         self.count += 1
-        self.least = min(self.least, value)
-        self.greatest = max(self.greatest, value)
+        if self.least is None or value < self.least:
+            self.least = value
+        if self.greatest is None or value > self.greatest:
+            self.greatest = value
 
     def mean(self) -> float | None:
         """Return the arithmetic mean, or None without samples."""
-        if self.count == 0:
+        if self._first is None or self.least is None or self.greatest is None:
             return None
         mean = self._first + self._sum / self.count
         # Rounding must not carry the mean past its own samples.

@@ -9,7 +9,7 @@ class Ambient:
 
     streams = ("illuminance",)
 
-    def __init__(self, adc: object, lux_full_scale: float) -> None:
+    def __init__(self, adc, lux_full_scale: float) -> None:  # noqa: ANN001 - as in machine
         self._adc = adc
         self._lux_full_scale = lux_full_scale
         self.faults = 0

@@ -22,7 +22,7 @@ class BME280:
 
     streams = ("temperature", "humidity", "pressure")
 
-    def __init__(self, i2c: object, address: int = 0x76) -> None:
+    def __init__(self, i2c, address: int = 0x76) -> None:  # noqa: ANN001 - as in machine
         self._i2c = i2c
         self._address = address
         self._calibration = None

@@ -11,7 +11,7 @@ class Lamp:
 
     streams = ("lamp_level",)
 
-    def __init__(self, pin: object, pwm: object) -> None:
+    def __init__(self, pin, pwm) -> None:  # noqa: ANN001 - as in machine
         self._pin = pin
         self._pwm = pwm
         self.faults = 0

@@ -36,7 +36,7 @@ class PMS5003:
 
     streams = ("pm1", "pm25", "pm10")
 
-    def __init__(self, uart: object) -> None:
+    def __init__(self, uart) -> None:  # noqa: ANN001 - as in machine
         self._uart = uart
         self._rest = b""
         self.faults = 0
