@@ -15,13 +15,18 @@ class Ambient:
         self.faults = 0
 
     def lux(self) -> float:
-        """Return the mean of a few conversions; at full scale it is brighter than this."""
-        total = 0
-        for _ in range(_SAMPLES):
-            total += self._adc.read_u16()
-        return total / _SAMPLES * self._lux_full_scale / _FULL_SCALE
+        """Return the illuminance; at full scale it is brighter than this."""
+        return self._raw() * self._lux_full_scale / _FULL_SCALE
 
     async def read(self) -> dict:
         """Return the illuminance; nothing at full scale, where it is only known to be more."""
-        lux = self.lux()
-        return {"illuminance": lux} if lux < self._lux_full_scale else {}
+        raw = self._raw()
+        if raw >= _FULL_SCALE:
+            return {}
+        return {"illuminance": raw * self._lux_full_scale / _FULL_SCALE}
+
+    def _raw(self) -> float:
+        total = 0
+        for _ in range(_SAMPLES):
+            total += self._adc.read_u16()
+        return total / _SAMPLES

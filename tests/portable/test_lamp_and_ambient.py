@@ -78,9 +78,10 @@ def test_illuminance_is_linear_and_averaged():
 
 
 def test_full_scale_is_day_but_no_reading():
-    sensor = Ambient(Adc(65535), 2000)
-    assert abs(sensor.lux() - 2000) < 0.01
-    assert asyncio.run(sensor.read()) == {}
+    for full_scale in (1, 1999.7, 2000, 200000):
+        sensor = Ambient(Adc(65535), full_scale)
+        assert abs(sensor.lux() / full_scale - 1) < 0.001
+        assert asyncio.run(sensor.read()) == {}
 
 
 def test_day_is_believed_after_its_time_and_night_at_once():
