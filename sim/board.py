@@ -4,10 +4,7 @@ Keeps what outlives the VM: the level of held pads, the RTC, the watchdog's dead
 """
 
 import errno
-import fcntl
-import socket
 import struct
-import termios
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,14 +12,15 @@ from dataclasses import dataclass, field
 from sim.clock import Clock
 from sim.hardware.parts import AnalogPart, I2cPart, Nack, PinPart, UartPart
 from sim.hardware.wifi import Wifi
+from sim.line import Line
 from sim.loop import Loop, Timer
+from sim.vm import FIRST_UART_FD
 
 _RTC_EPOCH_S = 946_684_800  # 2000-01-01: what an ESP32's clock shows after power-on
 _MEMORY_PIECE = 240
 _FULL = 65535
 _FLOATING, _LEVEL, _PWM, _AS_IT_IS = 0, 1, 2, 255
 _HOLD_OFF, _HOLD_ON = 0, 1
-_READ = 4096
 
 
 @dataclass
@@ -34,73 +32,6 @@ class Wiring:
     pins: Mapping[int, PinPart] = field(default_factory=dict)
     adc: Mapping[int, AnalogPart] = field(default_factory=dict)
     wifi: Wifi | None = None
-
-
-class Line:
-    """One serial line: what the part says is pushed into a socket that the VM reads.
-
-    Bytes that find no receive buffer open, or a full one, are lost as on a chip; at a wrong
-    baud rate they arrive as other bytes.
-    """
-
-    def __init__(self, loop: Loop, clock: Clock, part: UartPart) -> None:
-        self._loop = loop
-        self._clock = clock
-        self._part = part
-        self._end, self.vm_end = socket.socketpair()
-        self._end.setblocking(False)
-        self.vm_end.setblocking(False)
-        self._baud = 0
-        self._room = 0
-        self._timer: Timer | None = None
-        loop.add(self._end.fileno(), self._spoken)
-        self._schedule()
-
-    def open(self, baud: int, room: int) -> None:
-        """Let the chip listen; 0 baud: no more."""
-        self._baud, self._room = baud, room
-        self.drain()
-
-    def drain(self) -> None:
-        """Lose what the chip has not read."""
-        try:
-            while self.vm_end.recv(_READ):
-                pass
-        except BlockingIOError:
-            return
-
-    def close(self) -> None:
-        """Let go of the line."""
-        if self._timer:
-            self._timer.cancel()
-        self._loop.remove(self._end.fileno())
-        self._end.close()
-        self.vm_end.close()
-
-    def _schedule(self) -> None:
-        due = self._part.due()
-        if self._timer:
-            self._timer.cancel()
-        self._timer = None
-        if due is not None:
-            self._timer = self._loop.later(self._clock.real_s(due), self._tell)
-
-    def _tell(self) -> None:
-        said = self._part.uart_read()
-        if said and self._baud:
-            if self._baud != self._part.baudrate:
-                said = bytes(byte ^ 0xA5 for byte in said)
-            waiting = struct.unpack("i", fcntl.ioctl(self.vm_end, termios.FIONREAD, b"\0" * 4))[0]
-            said = said[: max(0, self._room - waiting)]
-            if said:
-                self._end.send(said)
-        self._schedule()
-
-    def _spoken(self) -> None:
-        heard = self._end.recv(_READ)
-        if heard and self._baud == self._part.baudrate:
-            self._part.uart_write(heard)
-            self._tell()
 
 
 class Board:
@@ -154,6 +85,12 @@ class Board:
             self._dog.cancel()
         for line in self.lines.values():
             line.close()
+
+    def hello(self, cause: int, mac: bytes, *, raw: bool) -> bytes:
+        """Tell a VM that starts what its chip is (H in sim/channel.py)."""
+        lines = enumerate(self.lines, FIRST_UART_FD)
+        head = struct.pack("<BBq6sB", cause, raw, self.rtc_offset_us, mac, len(self.lines))
+        return head + b"".join(bytes((tx, rx, fd)) for fd, (tx, rx) in lines)
 
     def handle(self, op: str, payload: bytes) -> bytes:
         """Act on one request; OSError with the errno the firmware is to see."""

@@ -7,22 +7,21 @@ right cause, faster crashes with longer pauses. Every node of a process shares o
 
 import os
 import signal
-import socket
-import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 from sim.board import Board, Wiring
 from sim.channel import Channel
 from sim.clock import Clock
-from sim.console import SOFT_REBOOT, Console
+from sim.console import SOFT_REBOOT
 from sim.errors import DeadlineError, SimError
 from sim.hardware.flash import Flash
 from sim.hardware.lamp import LampCircuit
 from sim.loop import Loop, Timer, shared
-from sim.vm import FIRST_UART_FD, Vm
+from sim.terminal import Terminal
+from sim.vm import Vm
 
 T = TypeVar("T")
 
@@ -35,9 +34,9 @@ CAUSES = {
     SOFT: "soft",
 }
 _RESETS = (HARD, SOFT, DEEP_SLEEP)  # the kinds of the channel's R
-_READ = 65536
 _QUICK = 3  # starts in a row that never came to boot.py: the runtime itself is broken
-_PAUSES_S = (0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
+_SHORT_S = 1.0  # a run shorter than this makes the pause before the next one longer
+_PAUSES_S = (0.0, 0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 _TAIL = 2000
 
 
@@ -70,20 +69,13 @@ class Node:
         self._vm: Vm | None = None
         self._ending: tuple[int | None, float] | None = None
         self._raw = False
-        self._quick = 0
-        self._fast = 0
+        self._quick = self._short = 0
         self._restart: Timer | None = None
-        self._held_input = b""
-        self._choked = False
         self._closed = False
         with self.loop.lock:
-            self._stdin, self._vm_stdin = socket.socketpair()
-            self._stdout, self._vm_stdout = socket.socketpair()
-            for end in (self._stdin, self._stdout):
-                end.setblocking(False)
             self.board = Board(self.loop, clock or Clock(), self.wiring, self._bite)
-            self.console = Console(self.loop, log, self._typed, self._choke)
-            self.loop.add(self._stdout.fileno(), self._printed)
+            self._terminal = Terminal(self.loop, log)
+            self.console = self._terminal.console
 
     @property
     def id(self) -> str:
@@ -118,7 +110,7 @@ class Node:
                 return
             self._mains(True)
             self.board.power_on()
-            self._quick = self._fast = 0
+            self._quick = self._short = 0
             self._start(POWER_ON)
 
     def power_off(self) -> None:
@@ -148,7 +140,7 @@ class Node:
     def send(self, data: bytes) -> None:
         """Type on the serial port."""
         with self.loop.lock:
-            self._typed(data)
+            self._terminal.type(data)
 
     def wait(self, predicate: Callable[[], T], deadline_s: float, what: str = "") -> T:
         """Return the first true value of `predicate`; DeadlineError with the console's end."""
@@ -173,22 +165,14 @@ class Node:
         self.power_off()
         with self.loop.lock:
             self._closed = True
-            self.loop.remove(self._stdout.fileno())
             self.board.close()
-            self.console.close()
+            self._terminal.close()
             self.flash.close()
-            for end in (self._stdin, self._vm_stdin, self._stdout, self._vm_stdout):
-                end.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _mains(self, on: bool) -> None:
@@ -201,10 +185,13 @@ class Node:
         self._ending = None
         self.state = "starting"
         self._cause = cause
+        self._began = time.monotonic()
+        self._terminal.expect()
+        stdin, stdout = self._terminal.descriptors
         self._vm = Vm(
             self.loop,
-            stdin=self._vm_stdin.fileno(),
-            stdout=self._vm_stdout.fileno(),
+            stdin=stdin,
+            stdout=stdout,
             flash=self.flash.fd,
             page=self.flash.page_fd,
             uarts=[line.vm_end.fileno() for line in self.board.lines.values()],
@@ -232,7 +219,7 @@ class Node:
         if self._ending:
             return None  # a chip that is being reset asks for nothing
         if op == "H":
-            return self._hello()
+            return self.board.hello(self._cause, self.mac, raw=self._raw)
         if op == "S":
             self._ready()
             return b""
@@ -247,14 +234,13 @@ class Node:
     def _ready(self) -> None:
         self.state, self._quick = "running", 0
         self.resets.append(CAUSES[self._cause])
-        held, self._held_input = self._held_input, b""
-        self._typed(held)
+        if self._vm:
+            self._terminal.ready(self._vm)
 
     def _prompt(self) -> None:
         self.state = "prompt"
         if self._raw:
-            self._feed(b"\x01")
-            self.console.expect_raw()
+            self._terminal.enter_raw()
 
     def _fall(self, op: str, payload: bytes) -> None:
         """End the run at a flash operation chosen by `cut_power_at`, or as the firmware asked."""
@@ -269,23 +255,18 @@ class Node:
         self._raw = self._raw and cause == SOFT
         self._stop((cause, asleep_ms / 1000))
 
-    def _hello(self) -> bytes:
-        lines = list(self.board.lines)
-        return struct.pack(
-            "<BBq6sB", self._cause, self._raw, self.board.rtc_offset_us, self.mac, len(lines)
-        ) + b"".join(bytes((tx, rx, FIRST_UART_FD + i)) for i, (tx, rx) in enumerate(lines))
-
     def _exited(self, status: int) -> None:
         vm, self._vm = self._vm, None
         if vm is None:
             return
         self.loop.remove(self._channel_fd)
         vm.channel.close()
-        self._drain()
+        self._terminal.ended()
         if self._ending is None:
             self._ending = self._judge(status)
-        never_ready = self.state == "starting"
-        self._quick = self._quick + 1 if never_ready else 0
+        self._quick = self._quick + 1 if self.state == "starting" else 0
+        lived_s = time.monotonic() - self._began
+        self._short = self._short + 1 if lived_s < _SHORT_S else 0
         cause, delay_s = self._ending
         if cause is not None and self._quick >= _QUICK:
             self.state = "broken"
@@ -301,14 +282,13 @@ class Node:
         return HARD, 0.0
 
     def _next(self, cause: int | None, delay_s: float) -> None:
-        raw = self._raw and cause == SOFT
-        self._raw = raw
+        raw = self._raw = self._raw and cause == SOFT
         if cause == SOFT:
             self.board.soft_reset()
             self.console.show(SOFT_REBOOT)
         else:
             self.board.reset()
-            self._lose_input()
+            self._terminal.lose_input()
         self.console.reset()
         if cause is None:
             self.state = "off"
@@ -316,67 +296,8 @@ class Node:
         self.state = "asleep" if cause == DEEP_SLEEP else "starting"
         if cause == DEEP_SLEEP and not delay_s:
             return  # only the button or a power cycle wakes it
-        pause = _PAUSES_S[min(self._quick, len(_PAUSES_S) - 1)]
-        self._restart = self.loop.later(delay_s + pause, lambda: self._start(cause))
-
-    def _lose_input(self) -> None:
-        self._held_input = b""
-        try:
-            while self._vm_stdin.recv(_READ, socket.MSG_DONTWAIT):
-                pass
-        except BlockingIOError:
-            return
-
-    def _printed(self) -> None:
-        try:
-            data = self._stdout.recv(_READ)
-        except BlockingIOError:
-            return
-        self.console.show(data)
-
-    def _drain(self) -> None:
-        try:
-            while data := self._stdout.recv(_READ):
-                self.console.show(data)
-        except BlockingIOError:
-            return
-
-    def _choke(self, full: bool) -> None:
-        """Stop reading the VM's output while the console's client is behind: the VM then waits."""
-        if full != self._choked:
-            self._choked = full
-            if full:
-                self.loop.remove(self._stdout.fileno())
-            else:
-                self.loop.add(self._stdout.fileno(), self._printed)
-
-    def _typed(self, data: bytes) -> None:
-        """Pass input on; Ctrl-C interrupts running code, and waits until boot.py has begun."""
-        vm = self._vm
-        if self.state in ("off", "asleep", "broken"):
-            return
-        if vm is None or self.state == "starting":
-            self._held_input = (self._held_input + data)[-_READ:]
-            return
-        for piece in _split(data):
-            if piece == b"\x03":
-                vm.interrupt(lambda: self._feed(b"\x03"))
-            else:
-                self._feed(piece)
-
-    def _feed(self, data: bytes) -> None:
-        try:
-            self._stdin.send(data)
-        except BlockingIOError:
-            return  # nobody reads at the other end: lost, as in a full receive buffer
-
-
-def _split(data: bytes) -> list[bytes]:
-    """Split so that each Ctrl-C stands alone."""
-    pieces = []
-    for i, piece in enumerate(data.split(b"\x03")):
-        if i:
-            pieces.append(b"\x03")
-        if piece:
-            pieces.append(piece)
-    return pieces
+        if not raw:  # on the cable nobody has to be slowed down
+            delay_s += _PAUSES_S[min(self._short, len(_PAUSES_S) - 1)]
+        if cause != DEEP_SLEEP:
+            self._terminal.expect()
+        self._restart = self.loop.later(delay_s, lambda: self._start(cause))

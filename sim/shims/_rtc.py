@@ -2,8 +2,6 @@
 
 import struct
 
-import struct
-
 import utime
 
 import _host
