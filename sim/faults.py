@@ -5,6 +5,8 @@ Faults apply to connections that are open as well as to new ones, from the momen
 
 import asyncio
 import contextlib
+import socket
+import struct
 import threading
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ T = TypeVar("T")
 
 _PIECE = 4096
 _LOOK_S = 0.01
+_NO_LINGER = struct.pack("ii", 1, 0)  # a close is then a reset (socket(7), SO_LINGER)
 _START_S = 10.0
 
 
@@ -54,6 +57,9 @@ class _Link:
     def reset(self) -> None:
         """End it so that both ends get an error (RST)."""
         for writer in self.writers:
+            end: socket.socket | None = writer.get_extra_info("socket")
+            if end is not None and end.fileno() >= 0:
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
             writer.transport.abort()
         self.traffic.open = False
 

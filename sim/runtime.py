@@ -46,7 +46,13 @@ def command() -> list[str]:
 
 def node_command() -> list[str]:
     """Return the whole command of an emulated node's VM: capped heap, shims, then its REPL."""
-    return [*command(), "-X", f"heapsize={FIRMWARE_HEAP + SHIMS_HEAP}wK", "-i", str(SHIMS / "_start.py")]
+    return [
+        *command(),
+        "-X",
+        f"heapsize={FIRMWARE_HEAP + SHIMS_HEAP}wK",
+        "-i",
+        str(SHIMS / "_start.py"),
+    ]
 
 
 def environment() -> dict[str, str]:

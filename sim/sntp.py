@@ -58,8 +58,8 @@ class SntpServer:
                 return
             if len(request) < _PACKET or request[0] & 7 != _VERSION_CLIENT or self.silent:
                 continue
-            self._socket.sendto(self.answer(request), peer)
             self.answered += 1
+            self._socket.sendto(self.answer(request), peer)
 
     def answer(self, request: bytes) -> bytes:
         """Return the answer to a client's packet, true or not."""
