@@ -154,14 +154,16 @@ class City:
         changes: Mapping[str, Callable[[str], str]] | None = None,
         *,
         publish: bool = True,
+        out: str = "",
     ) -> dict[str, Any]:
         """Build a release and, unless told otherwise, sign and upload it; return what was built.
 
         `changes`: file below firmware/ -> function from its text ("" if new) to its new text.
         """
-        arguments: list[object] = ["ota", "build", "--version", version, "--out", self._work]
+        folder = self._work / out
+        arguments: list[object] = ["ota", "build", "--version", version, "--out", folder]
         if changes:
-            arguments += ["--overlay", self._overlay(version, changes)]
+            arguments += ["--overlay", _overlay(folder / f"overlay-{version}", changes)]
         built: dict[str, Any] = self.lamppost(*arguments)
         if publish:
             built |= self.lamppost("ota", "publish", built["bundle"])
@@ -283,6 +285,22 @@ class City:
         return found
 
     @property
+    def access(self) -> dict[str, str]:
+        """The environment in which `lamppost` reaches this server as its first operator."""
+        names = ("LAMPPOST_HOME", "LAMPPOST_URL", "LAMPPOST_TOKEN")
+        return {name: self._environment[name] for name in names if name in self._environment}
+
+    @property
+    def proxy_port(self) -> int:
+        """The port at which nodes reach the server."""
+        return self.proxy.port if self.proxy else 0
+
+    @property
+    def received(self) -> int:
+        """Bytes that have passed towards the nodes."""
+        return self.proxy.down if self.proxy else 0
+
+    @property
     def server_log(self) -> str:
         """What the server has logged."""
         return (self._work / "server.log").read_text(errors="replace")
@@ -323,18 +341,18 @@ class City:
     def _server_ended(self) -> bool:
         return self._server is not None and self._server.poll() is not None
 
-    def _overlay(self, version: str, changes: Mapping[str, Callable[[str], str]]) -> Path:
-        firmware = Path(__file__).parent.parent / "firmware"
-        overlay = self._work / f"overlay-{version}"
-        for name, change in changes.items():
-            source = firmware / name
-            before = source.read_text() if source.exists() else ""
-            after = change(before)
-            if after == before:
-                raise SimError(f"the change of {name} for {version} changes nothing")
-            (overlay / name).parent.mkdir(parents=True, exist_ok=True)
-            (overlay / name).write_text(after)
-        return overlay
+
+def _overlay(overlay: Path, changes: Mapping[str, Callable[[str], str]]) -> Path:
+    firmware = Path(__file__).parent.parent / "firmware"
+    for name, change in changes.items():
+        source = firmware / name
+        before = source.read_text() if source.exists() else ""
+        after = change(before)
+        if after == before:
+            raise SimError(f"the change of {name} in {overlay.name} changes nothing")
+        (overlay / name).parent.mkdir(parents=True, exist_ok=True)
+        (overlay / name).write_text(after)
+    return overlay
 
 
 def _command() -> str:

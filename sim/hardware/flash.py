@@ -32,6 +32,18 @@ _COUNTS = 16
 _WEAR = 64
 
 
+def table(raw: bytes) -> dict[str, tuple[int, int]]:
+    """Return (offset, size) by label from the bytes of a partition table."""
+    found = {}
+    size = struct.calcsize(_ENTRY)
+    for at in range(0, len(raw), size):
+        if raw[at : at + 2] != _MAGIC:
+            break
+        _, _, _, offset, length, label, _ = struct.unpack_from(_ENTRY, raw, at)
+        found[label.rstrip(b"\0").decode()] = (offset, length)
+    return found
+
+
 @dataclass(frozen=True)
 class Counts:
     """Operations of a flash since its file was opened."""
@@ -53,21 +65,10 @@ class Flash:
         self.page_fd = os.memfd_create("flash-control")
         os.ftruncate(self.page_fd, _WEAR + 4 * (self.size // BLOCK_BYTES))
         self._page = mmap.mmap(self.page_fd, 0)
-        self.partitions = self._table()
+        self.partitions = table(os.pread(self.fd, _TABLE_BYTES, TABLE))
         if "vfs" not in self.partitions:
             self.close()
             raise FlashError(f"{path}: no partition vfs in the table at {TABLE:#x}")
-
-    def _table(self) -> dict[str, tuple[int, int]]:
-        found = {}
-        raw = os.pread(self.fd, _TABLE_BYTES, TABLE)
-        size = struct.calcsize(_ENTRY)
-        for at in range(0, len(raw), size):
-            if raw[at : at + 2] != _MAGIC:
-                break
-            _, _, _, offset, length, label, _ = struct.unpack_from(_ENTRY, raw, at)
-            found[label.rstrip(b"\0").decode()] = (offset, length)
-        return found
 
     @property
     def counts(self) -> Counts:
