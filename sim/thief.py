@@ -9,7 +9,7 @@ import hashlib
 import json
 import zipfile
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner
@@ -63,14 +63,12 @@ def _load(tuf: Path, name: str, kind: type[_T]) -> _T:
     return signed
 
 
-def _write(
-    tuf: Path, name: str, signed: Snapshot | Targets | Timestamp, signer: CryptoSigner
-) -> None:
-    metadata = Metadata(signed)
+def _write(tuf: Path, name: str, signed: Any, signer: CryptoSigner) -> None:
+    metadata: Metadata[Any] = Metadata(signed)
     metadata.sign(signer)
     (tuf / "metadata" / name).write_bytes(metadata.to_bytes())
 
 
 def _stolen(tuf: Path, role: str) -> CryptoSigner:
     key = load_pem_private_key((tuf / "keys" / f"{role}.pem").read_bytes(), None)
-    return CryptoSigner(key)  # type: ignore[arg-type]
+    return CryptoSigner(key)
