@@ -94,9 +94,12 @@ def _entry(line: tuple[str, int, str, int], deflated: bytes) -> Entry:
     if len(deflated) != zsize:
         raise BuildError(f"{path}: {len(deflated)} deflated bytes, the manifest says {zsize}")
     try:
-        plain = zlib.decompressobj(limits.WINDOW_BITS).decompress(deflated, limits.FILE_BYTES + 1)
+        inflater = zlib.decompressobj(limits.WINDOW_BITS)
+        plain = inflater.decompress(deflated, limits.FILE_BYTES + 1)
     except zlib.error as error:
         raise BuildError(f"{path}: {error}") from error
+    if not inflater.eof or inflater.unused_data:
+        raise BuildError(f"{path}: its stream does not end with its last byte")
     if len(plain) != size or hashlib.sha256(plain).hexdigest() != sha256:
         raise BuildError(f"{path}: size or hash is not what the manifest says")
     return Entry(path, plain, deflated)

