@@ -133,17 +133,19 @@ class Repository:
             )
 
     def _store_files(self, bundle: Bundle) -> None:
+        fresh = {}
         for entry in bundle.entries:
             path = self.file(entry.sha256)
-            deflated = bundle.files.get(entry.sha256)
             if path.exists():
                 # Another compressor gives other bytes, and a node reads exactly zsize of them.
                 if path.stat().st_size != entry.zsize:
                     raise BadContent(f"{entry.path} is stored already, deflated otherwise")
-            elif deflated is None:
-                raise BadContent(f"{entry.path} is neither in the bundle nor on the server")
+            elif entry.sha256 in bundle.files:
+                fresh[path] = bundle.files[entry.sha256]
             else:
-                atomic.write(path, deflated)
+                raise BadContent(f"{entry.path} is neither in the bundle nor on the server")
+        for path, deflated in fresh.items():
+            atomic.write(path, deflated)
 
     def _sign_snapshot(self, snapshot: Snapshot, now: int) -> None:
         snapshot.version += 1

@@ -45,9 +45,7 @@ def new_id() -> str:
     return f"{secrets.token_hex(3)}fffe{secrets.token_hex(3)}"
 
 
-def csr(
-    key: Any, name: str, *, alternative: str | None = None, algorithm: Any = None
-) -> bytes:
+def csr(key: Any, name: str, *, alternative: str | None = None, algorithm: Any = None) -> bytes:
     """Return a base64 PKCS#10 request."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(
         x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -98,7 +96,7 @@ class Identity:
         """The node's own DDI path."""
         return f"/default/controller/v1/{self.device_id}"
 
-    def record(self, seq: int, stream: str = "pm25", **changes: Any) -> dict[str, Any]:
+    def record(self, seq: int, stream: str = "pm25", /, **changes: Any) -> dict[str, Any]:
         """Return one sound SenML record."""
         units = {"pm25": "ug/m3", "temperature": "Cel"}
         made = {
