@@ -43,12 +43,13 @@ class Vm:
     ) -> None:
         self._loop = loop
         self._exited = exited
+        command = runtime.node_command()
         self.channel, theirs = socket.socketpair()
         read_end, self._life = os.pipe()
         wanted = {0: stdin, 1: stdout, 2: stdout, 3: theirs.fileno(), 4: flash, 5: page}
         wanted[_LIFE_FD] = read_end
         wanted.update({FIRST_UART_FD + i: fd for i, fd in enumerate(uarts)})
-        self.pid = _spawn(wanted)
+        self.pid = _spawn(command, wanted)
         fcntl.fcntl(read_end, fcntl.F_SETOWN, self.pid)
         fcntl.fcntl(read_end, _F_SETSIG, signal.SIGKILL)
         fcntl.fcntl(read_end, fcntl.F_SETFL, os.O_ASYNC)
@@ -97,13 +98,12 @@ class Vm:
         self._exited(status)
 
 
-def _spawn(wanted: dict[int, int]) -> int:
+def _spawn(command: list[str], wanted: dict[int, int]) -> int:
     """Start the VM with descriptors as wanted (its number → ours) and none beside."""
     high = {
         target: fcntl.fcntl(source, fcntl.F_DUPFD_CLOEXEC, _HIGH)
         for target, source in wanted.items()
     }
-    command = runtime.node_command()
     try:
         return os.posix_spawn(
             command[0],

@@ -74,7 +74,7 @@ class LampCircuit:
             self._note()
 
     def _note(self) -> None:
-        if self._mains:
+        if self._mains and self.level != self.history[-1][1]:
             self.history.append((self._at, self.level))
 
     def _by_daylight(self, at: float) -> float:

@@ -46,7 +46,7 @@ class Pin:
     ) -> None:
         """Set what is given; `hold` latches the pad's level until it is let go, over resets."""
         if hold is False:
-            self._tell(_LEVEL if self._mode == self.OUT else _FLOATING, False)
+            self._tell(None, False)
         if mode != -1 and mode is not None:
             self._mode = mode
         if value is not None:

@@ -122,17 +122,16 @@ class Partition:
     RUNNING = 1
 
     def __init__(self, which: object, block_size: int = _BLOCK) -> None:
-        if type(which) is int:  # BOOT or RUNNING: with a single app it is the same
+        if type(which) is tuple:  # an entry of the table, from `find`
+            found = [which]
+        elif type(which) is int:  # BOOT or RUNNING: with a single app it is the same
             found = _table(self.TYPE_APP, 0xFF, None)
         else:
             found = _table(self.TYPE_DATA, 0xFF, which) or _table(self.TYPE_APP, 0xFF, which)
         if not found:
             raise OSError(_ENOENT)
-        self._set(found[0], block_size)
-
-    def _set(self, info: tuple, block_size: int = _BLOCK) -> None:
-        self._info = info
-        self._start, self._size = info[2], info[3]
+        self._info = found[0]
+        self._start, self._size = self._info[2], self._info[3]
         self._unit = block_size
 
     @staticmethod
@@ -143,7 +142,7 @@ class Partition:
         block_size: int = _BLOCK,
     ) -> list:
         """All partitions of a type, of a subtype unless it is 0xFF, of a label unless None."""
-        return [_made(info, block_size) for info in _table(type, subtype, label)]
+        return [Partition(info, block_size) for info in _table(type, subtype, label)]
 
     def info(self) -> tuple:
         """(type, subtype, address, size, label, encrypted)."""
@@ -184,12 +183,6 @@ class Partition:
     @staticmethod
     def mark_app_valid_cancel_rollback() -> None:
         """A single app is always valid."""
-
-
-def _made(info: tuple, block_size: int) -> Partition:
-    part = Partition.__new__(Partition)
-    part._set(info, block_size)  # noqa: SLF001 - as a second constructor
-    return part
 
 
 def _table(type_: int, subtype: int, label: str | None) -> list:

@@ -97,7 +97,7 @@ class RTC:
         """Get or set (year, month, day, weekday, hour, minute, second, microsecond)."""
         if value is None:
             us = _rtc.now_us()
-            year, month, day, hour, minute, second, weekday, _ = utime.gmtime(us // 1_000_000)
+            year, month, day, hour, minute, second, weekday = utime.gmtime(us // 1_000_000)[:7]
             return (year, month, day, weekday, hour, minute, second, us % 1_000_000)
         year, month, day, _, hour, minute, second, us = value
         at = utime.mktime((year, month, day, hour, minute, second, 0, 0))  # the VM runs in UTC
@@ -109,7 +109,7 @@ class RTC:
         self.datetime(value)
 
     def memory(self, data: bytes | None = None) -> bytes | None:
-        """Get or set what is kept over soft resets and deep sleep; 2048 bytes at most."""
+        """Get or set what is kept over resets, lost without power; 2048 bytes at most."""
         if data is None:
             return self._read()
         if len(data) > _MEMORY_BYTES:

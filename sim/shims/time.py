@@ -18,7 +18,7 @@ def time_ns() -> int:
 
 def gmtime(seconds: int | None = None) -> tuple:
     """Date and time of `seconds`, by default of now."""
-    return utime.gmtime(time() if seconds is None else seconds)
+    return utime.gmtime(time() if seconds is None else seconds)[:8]  # unix adds a ninth
 
 
 localtime = gmtime
