@@ -1,11 +1,14 @@
 """What lies on a node's flash, read from the file behind its back with littlefs-python."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from littlefs import LittleFS, LittleFSError
+from littlefs import LittleFSError
 
 from firmware.core import outboxlog
+from ota.build import filesystem
+from ota.build.errors import BuildError
 from ota.core import bootrecord
 from sim.errors import FlashError
 from sim.hardware.flash import BLOCK_BYTES, TABLE, table
@@ -13,39 +16,35 @@ from sim.hardware.flash import BLOCK_BYTES, TABLE, table
 Windows = set[tuple[str, int]]
 
 
-def read(flash: Path, partition: str, folder: str = "/") -> dict[str, bytes]:
-    """Return every file of a partition below `folder`, by its path without a leading slash.
+def read(flash: Path, partition: str) -> dict[str, bytes]:
+    """Return every file of a partition by its path, without a leading slash.
 
     FlashError when the file system cannot be read (a running node may be writing it right now).
     """
+    offset, size = _place(flash, partition)
     with flash.open("rb") as file:
-        file.seek(TABLE)
-        offset, size = table(file.read(BLOCK_BYTES))[partition]
         file.seek(offset)
         content = file.read(size)
     try:
-        system = LittleFS(
-            block_size=BLOCK_BYTES,
-            block_count=size // BLOCK_BYTES,
-            read_size=32,
-            prog_size=32,
-            lookahead_size=32,
-            mount=False,
-        )
-        system.context.buffer[:] = content
-        system.mount()
-        return {
-            f"{top}/{name}".lstrip("/"): _content(system, f"{top}/{name}")
-            for top, _, names in system.walk(folder)
-            for name in names
-        }
-    except LittleFSError as error:
+        return filesystem.unpack(content)
+    except (BuildError, LittleFSError) as error:
         raise FlashError(f"{flash}: {partition} cannot be read: {error}") from error
 
 
-def _content(system: LittleFS, path: str) -> bytes:
-    with system.open(path, "rb") as file:
-        return bytes(file.read())
+def change(flash: Path, partition: str, files: Mapping[str, bytes | None]) -> None:
+    """Give files of a node that is off other content; None removes one."""
+    offset, size = _place(flash, partition)
+    found: dict[str, bytes | None] = {**read(flash, partition), **files}
+    kept = {path: content for path, content in found.items() if content is not None}
+    with flash.open("r+b") as file:
+        file.seek(offset)
+        file.write(filesystem.pack(kept, size))
+
+
+def _place(flash: Path, partition: str) -> tuple[int, int]:
+    with flash.open("rb") as file:
+        file.seek(TABLE)
+        return table(file.read(BLOCK_BYTES))[partition]
 
 
 def version(flash: Path) -> str | None:
@@ -65,11 +64,13 @@ def outbox(flash: Path) -> tuple[Windows, Windows]:
 
     Boxes that were lost with the flash they stood on are not known here.
     """
-    segments = sorted(read(flash, "data", "/outbox").items())
+    segments = sorted(read(flash, "data").items())
     produced: Windows = set()
     waiting: dict[tuple[str, int], None] = {}
     acknowledged: dict[str, int] = {}
     for path, content in segments:
+        if not path.startswith("outbox/"):
+            continue
         box = path.rpartition(".")[2]
         for line in content.splitlines(keepends=True):
             entry = outboxlog.decode(line)
