@@ -1,0 +1,1 @@
+"""The fleet server: it knows every node, rolls releases out and takes readings in."""

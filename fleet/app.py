@@ -30,6 +30,7 @@ def _application(context: Context | None, title: str, openapi: str | None) -> Fa
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        responses=problems.RESPONSES,
     )
     app.state.context = context
     problems.install(app)

@@ -49,6 +49,7 @@ class CappedBodies:
         self._app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass the request on, its body counted."""
         if scope["type"] != "http" or scope["path"] == _BUNDLES:
             await self._app(scope, receive, send)
             return

@@ -5,6 +5,7 @@ runs what it has; what is missing is named in one line.
 """
 
 from importlib import metadata
+
 import click
 
 GROUP = "lamppost.commands"

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-
 from fastapi import Request
 
 from fleet.audit.service import Refusals

@@ -116,7 +116,10 @@ class Database:
 
     async def check(self) -> None:
         """Raise OperatorError unless the database answers and its schema is ours."""
-        if self.is_sqlite and not Path(str(self.url.database)).exists():
+        missing = self.is_sqlite and not await asyncio.to_thread(
+            Path(str(self.url.database)).exists
+        )
+        if missing:
             raise OperatorError("the database is not migrated: run `lamppost init` first")
         async with _reach(self), self.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))

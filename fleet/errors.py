@@ -19,7 +19,7 @@ class OperatorError(FleetError):
     """A setting, path, port or database that the operator has to mend; the text is one line."""
 
 
-class Problem(FleetError):
+class Problem(FleetError):  # noqa: N818 - RFC 9457's word
     """A refused request.
 
     status: the HTTP status. slug: stable name, the end of the problem's type URN (append-only).

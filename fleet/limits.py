@@ -4,6 +4,7 @@
 HEAD_BYTES = 16 * 1024  # request line and header fields together
 KEEP_ALIVE_S = 75  # longer than a node's minute, shorter than a NAT's memory
 BODY_S = 60  # for a whole request body to arrive
+CLOSE_S = 0.2  # for a peer to answer TLS's good-bye at shutdown
 SHUTDOWN_S = 5  # for requests under way to finish
 
 # Bodies

@@ -17,6 +17,26 @@ from starlette.exceptions import HTTPException
 from fleet.errors import TYPE_PREFIX, Problem
 
 MEDIA_TYPE = "application/problem+json"
+# What every operation may answer beside its success, for OpenAPI.
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "Refused: a problem document (RFC 9457)",
+        "content": {
+            MEDIA_TYPE: {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail"],
+                    "properties": {
+                        "type": {"type": "string"},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
 log = logging.getLogger("lamppost")
 
 

@@ -9,7 +9,7 @@ from fleet.errors import OperatorError
 
 
 def private() -> None:
-    """Make whatever this process creates from now on its owner's alone: it holds a fleet's keys."""
+    """Make what this process creates from now on its owner's alone: it holds a fleet's keys."""
     os.umask(0o077)
 
 

@@ -87,6 +87,12 @@ class PeerProtocol(H11Protocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """End the connection; a peer that is silent gets a moment, not TLS's half minute."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self.loop.call_later(limits.CLOSE_S, self.transport.abort)
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no HTTP with a problem document of known length, and close."""
         answer = problems.response(400, "not-http", msg)

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 import httpx2
@@ -33,7 +33,7 @@ class Client:
             raise CommandError(f"{url}: {error}") from error
         self._url = url
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

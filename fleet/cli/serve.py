@@ -9,16 +9,8 @@ from typing import Any
 
 import click
 
-from fleet import limits, server
-from fleet.cli.common import (
-    database_option,
-    home_option,
-    json_option,
-    plainly,
-    print_json,
-)
-from fleet.cli.local import database
-from fleet.identity import ca
+from fleet import limits
+from fleet.cli.common import database_option, home_option, json_option, plainly, print_json
 from fleet.settings import Address, Home, Settings
 
 
@@ -45,6 +37,8 @@ def init(home: Path, database_url: str | None, as_json: bool) -> None:
     Safe to repeat: what is there stays. Signing keys for releases are made by `lamppost ota init`,
     better on another machine.
     """
+    from fleet.identity import ca  # noqa: PLC0415 - time that `--help` need not wait for
+
     place = Home(home)
     place.make()
     # The database first: whoever finds a CA key finds everything.
@@ -59,6 +53,8 @@ def init(home: Path, database_url: str | None, as_json: bool) -> None:
 
 
 async def _migrate(home: Path, url: str | None) -> None:
+    from fleet.cli.local import database  # noqa: PLC0415 - likewise
+
     found = database(home, url)
     try:
         await found.migrate()
@@ -149,4 +145,6 @@ def serve(
         poll_s=poll_interval,
         ready_file=ready_file,
     )
+    from fleet import server  # noqa: PLC0415 - likewise
+
     asyncio.run(server.run(settings))

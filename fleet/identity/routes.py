@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
@@ -15,7 +16,7 @@ from fleet.identity.errors import ClaimRefused, DeviceRefused
 router = APIRouter(prefix="/.well-known/est", tags=["est"])
 _CHALLENGE = {"WWW-Authenticate": 'Basic realm="lamppost claim"'}
 _PKCS7 = "application/pkcs7-mime"
-_ANSWER = {
+_ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "base64 certs-only PKCS#7",
         "content": {_PKCS7: {"schema": {"type": "string"}}},

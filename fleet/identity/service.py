@@ -10,9 +10,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from firmware.core.names import is_device_id
-
 from fleet.audit import service as audit
 from fleet.devices import service as devices
+from fleet.devices.models import Device
 from fleet.identity.ca import Authority
 from fleet.identity.models import Certificate, Claim
 
@@ -151,17 +151,16 @@ async def issue(
 
 async def known(session: AsyncSession, serial: str) -> Known | None:
     """Return what is known of a serial number, by one indexed query."""
-    device = devices.Device
     row = (
         await session.execute(
             select(
                 Certificate.device_id,
-                device.site,
-                device.state,
+                Device.site,
+                Device.state,
                 Certificate.revoked_at,
-                device.seen_at,
+                Device.seen_at,
             )
-            .join(device, device.id == Certificate.device_id)
+            .join(Device, Device.id == Certificate.device_id)
             .where(Certificate.serial == serial)
         )
     ).one_or_none()

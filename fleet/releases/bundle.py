@@ -8,6 +8,7 @@ import io
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +55,7 @@ def read(data: bytes) -> Bundle:
     lines = io.BytesIO(members["manifest.jsonl"])
     try:
         header = manifest.header(lines.readline(limits.MANIFEST_LINE_BYTES + 1))
-        entries = tuple(Entry(*found) for found in manifest.entries(lines))
+        entries = tuple(Entry(*found) for found in _entries(lines))
     except (RepositoryError, ValueError) as error:
         raise BadContent(f"manifest.jsonl: {error}") from error
     files = {}
@@ -79,6 +80,10 @@ def verify(entry: Entry, deflated: bytes) -> None:
         raise BadContent(f"{entry.path} is not of the size that was signed")
     if hashlib.sha256(plain).hexdigest() != entry.sha256:
         raise BadContent(f"{entry.path} is not the file that was signed")
+
+
+def _entries(lines: io.BytesIO) -> Iterator[tuple[str, int, str, int]]:
+    yield from manifest.entries(lines)  # type: ignore[no-untyped-call]
 
 
 def _members(data: bytes) -> dict[str, bytes]:

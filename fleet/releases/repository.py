@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner
@@ -164,12 +164,12 @@ class Repository:
     def _sign(self, signed: Snapshot | Timestamp, role: str) -> bytes:
         try:
             pem = (self._tuf / "keys" / f"{role}.pem").read_bytes()
-            signer = CryptoSigner(load_pem_private_key(pem, None))  # type: ignore[arg-type]
+            signer = CryptoSigner(load_pem_private_key(pem, None))
         except (OSError, ValueError, TypeError) as error:
             raise NoRepository(f"the {role} key cannot be read: {error}") from error
         if signer.public_key.keyid not in self._current_root().roles[role].keyids:
             raise NoRepository(f"the {role} key is not the one that root.json names")
-        metadata = Metadata(signed)
+        metadata: Metadata[Any] = Metadata(cast("Any", signed))
         metadata.sign(signer)
         return metadata.to_bytes()
 

@@ -1,4 +1,4 @@
-"""Releases in the database: the repository's files say what is genuine, these rows what is ours."""
+"""Releases in the database: the repository's files say what is genuine, rows what is ours."""
 
 import hashlib
 from collections.abc import Sequence

@@ -48,7 +48,8 @@ async def _targets(caller: Caller, new: NewRollout) -> list[Device]:
     found = []
     async with caller.context.database.read() as session:
         for device_id in sorted(set(new.devices)):
-            found.append((device_id, await devices.find(session, scope, device_id)))
+            device = await devices.find(session, scope, device_id)
+            found.append((device_id, device))
     missing = [device_id for device_id, device in found if device is None]
     if missing:
         raise WrongDevices("some devices do not exist", devices=missing)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.access.scope import Scope
@@ -83,7 +83,7 @@ async def _releases(session: AsyncSession, boards: set[str], version: str) -> di
     return ids
 
 
-def _within(query: Select[Any], scope: Scope) -> Select[Any]:
+def _within(query: Any, scope: Scope) -> Any:
     return query if scope.everywhere else query.where(Device.site.in_(scope.sites))
 
 
@@ -112,7 +112,8 @@ async def actions(
         .order_by(Action.device_id)
         .execution_options(populate_existing=True)
     )
-    return [(row[0], row[1]) for row in (await session.execute(_within(query, scope))).all()]
+    rows: Sequence[Any] = (await session.execute(_within(query, scope))).all()
+    return [(row[0], row[1]) for row in rows]
 
 
 async def reports(session: AsyncSession, action_ids: Sequence[int]) -> Sequence[Report]:

@@ -191,9 +191,9 @@ def test_the_server_certificate_is_no_identity_of_a_node(server):
 def test_tls_below_1_2_is_refused(server):
     context = client_context(server)
     context.set_ciphers("DEFAULT@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         context.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     with httpx2.Client(verify=context) as client, pytest.raises(httpx2.ConnectError):
         client.get(server.device_url + "/.well-known/est/cacerts")

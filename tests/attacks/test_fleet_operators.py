@@ -149,12 +149,14 @@ def test_an_auditor_reads_and_does_nothing(server):
     }
 
 
+JSON = {"Content-Type": "application/json"}
+DEVICE = {"id": "0" * 16, "site": "a", "name": "x", "board": "b"}
 CHANGES = {
     "sqlite": [
         "UPDATE audit SET actor = 'nobody'",
         "DELETE FROM audit",
-        "INSERT OR REPLACE INTO audit (id, at, actor, act, subject, outcome, detail) "
-        "VALUES (1, 0, 'x', 'x', 'x', 'x', '{}')",
+        """INSERT OR REPLACE INTO audit (id, at, actor, act, subject, outcome, detail)
+        VALUES (1, 0, 'x', 'x', 'x', 'x', '{}')""",
     ],
     "postgresql": [
         "UPDATE audit SET actor = 'nobody'",
@@ -185,13 +187,13 @@ def test_the_audit_refuses_to_change(server, engine):
 @pytest.mark.parametrize(
     ("method", "path", "options", "status"),
     [
-        ("POST", "/devices", {"content": b"{", "headers": {"Content-Type": "application/json"}}, 422),
+        ("POST", "/devices", {"content": b"{", "headers": JSON}, 422),
         ("POST", "/devices", {"json": []}, 422),
         ("POST", "/devices", {"json": {"id": "x"}}, 422),
-        ("POST", "/devices", {"json": {"id": "0" * 16, "site": "a", "name": "\x00", "board": "b"}}, 422),
-        ("POST", "/devices", {"json": {"id": "0" * 16, "site": "A B", "name": "x", "board": "b"}}, 422),
-        ("POST", "/devices", {"content": b"[" * 100_000, "headers": {"Content-Type": "application/json"}}, 400),
-        ("POST", "/devices", {"content": b" " * 300_000, "headers": {"Content-Type": "application/json"}}, 413),
+        ("POST", "/devices", {"json": {**DEVICE, "name": "\x00"}}, 422),
+        ("POST", "/devices", {"json": {**DEVICE, "site": "A B"}}, 422),
+        ("POST", "/devices", {"content": b"[" * 100_000, "headers": JSON}, 400),
+        ("POST", "/devices", {"content": b" " * 300_000, "headers": JSON}, 413),
         ("GET", "/devices/AABBCCFFFEDDEEFF", {}, 422),
         ("GET", "/devices?limit=99999999999999999999", {}, 422),
         ("GET", "/devices?after=%00", {}, 422),

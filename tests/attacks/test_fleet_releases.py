@@ -1,4 +1,4 @@
-"""Attacks on what is genuine: bundles forged, old, bent, bombed. What is served stays as it was."""
+"""Attacks on what is genuine: bundles forged, old, bent, bombed. What is served stays."""
 
 import json
 import secrets
@@ -7,6 +7,7 @@ from io import BytesIO
 
 import pytest
 from bundles import Publisher, deflate, edit, forger, release
+
 from ota.build import bundle, repository
 from ota.core import limits
 

@@ -6,6 +6,7 @@ import zipfile
 from typing import Any
 
 from fleetserver import Server
+
 from ota.build import bundle, keys, repository
 from ota.build.release import Entry, Header, Release, deflate
 
@@ -61,7 +62,7 @@ def forger(server: Server, folder: Any) -> Publisher:
 
 
 def edit(data: bytes, **members: bytes | None) -> bytes:
-    """Return a bundle with members replaced or left out; `manifest` is manifest.jsonl, and so on."""
+    """Return a bundle with members replaced or left out; `manifest` is manifest.jsonl."""
     names = {"manifest": "manifest.jsonl", "targets": "targets.json"}
     changes = {names.get(key, key): value for key, value in members.items()}
     out = io.BytesIO()
