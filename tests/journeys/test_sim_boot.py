@@ -80,9 +80,10 @@ def test_a_file_that_is_missing_on_flash_cannot_come_from_the_checkout(node):
 def test_the_shims_leave_the_firmware_its_heap(node):
     chip = node("import gc; gc.collect(); print('free', gc.mem_free(), gc.mem_alloc())")
     free, taken = map(int, chip.wait_text(">>> ", 10).split("free ")[1].split()[:2])
-    assert taken < runtime.SHIMS_HEAP * 2 * 1024
+    share = runtime.SHIMS_HEAP * 2 * 1024
+    names = 14 * 1024  # the pool of names that the shims make necessary later on
+    assert 0.85 * share < taken + names < share
     assert free + taken > (runtime.FIRMWARE_HEAP + runtime.SHIMS_HEAP) * 2 * 1024 * 0.95
-    assert free < (runtime.FIRMWARE_HEAP + 2) * 2 * 1024
 
 
 COUNTER = (
