@@ -105,6 +105,14 @@ def _entry(line: tuple[str, int, str, int], deflated: bytes) -> Entry:
     return Entry(path, plain, deflated)
 
 
+def read(path: Path) -> bytes:
+    """Return a file's bytes; BuildError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BuildError(f"{path}: {error.strerror}") from error
+
+
 def write(path: Path, data: bytes, *, private: bool = False) -> None:
     """Write a file whole under a new name and rename it over; BuildError when it cannot be.
 

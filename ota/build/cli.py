@@ -225,8 +225,9 @@ def _compile(header: Header, overlay: Path | None) -> Release:
 )
 @click.option(
     "--ca",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="PEM of the authority behind the server's certificate, if it is the city's own.",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="LAMPPOST_CA",
+    help="PEM of the CA behind an https server (HOME/server/pki/ca.pem); also LAMPPOST_CA.",
 )
 @_JSON
 def publish(path: Path, url: str | None, as_json: bool, **rest: Any) -> None:
@@ -241,7 +242,7 @@ def publish(path: Path, url: str | None, as_json: bool, **rest: Any) -> None:
     if rest["signed"]:
         if url is None:
             raise UploadError("--signed needs --url or LAMPPOST_URL: where to hand it over")
-        release, signed, data = bundle.load(path), path, _read(path)
+        release, signed, data = bundle.load(path), path, bundle.read(path)
         if bundle.targets(data) is None:
             raise BuildError(f"bundle {path} is not signed")
     else:
@@ -281,7 +282,7 @@ def _home(home: Path | None) -> repository.Home:
 def _passphrase(key: Path, *, confirm: bool = False) -> str | None:
     """Return the passphrase of a key file: from the environment, else by asking for it."""
     found = os.environ.get(keys.PASSPHRASE_VARIABLE)
-    if not confirm and (not key.exists() or not keys.is_encrypted(_read(key))):
+    if not confirm and (not key.exists() or not keys.is_encrypted(bundle.read(key))):
         return None
     return found or str(
         click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
@@ -289,14 +290,7 @@ def _passphrase(key: Path, *, confirm: bool = False) -> str | None:
 
 
 def _token(file: Path | None) -> str:
-    token = _read(file).decode().strip() if file else os.environ.get("LAMPPOST_TOKEN", "")
+    token = bundle.read(file).decode().strip() if file else os.environ.get("LAMPPOST_TOKEN", "")
     if not token:
         raise UploadError("no token: set LAMPPOST_TOKEN or give --token-file")
     return token
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BuildError(f"{path}: {error.strerror}") from error

@@ -1,12 +1,14 @@
 """`lamppost node`: what a technician types on the laptop beside the node."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from ota.build import bundle, filesystem
 from ota.build.boards import BLOCK_BYTES, board
+from ota.build.release import Header
 from ota.field import image as images
 from ota.field import inputs
 from ota.field import runtime as runtimes
@@ -102,36 +104,41 @@ def image(
     """  # noqa: D301 - \b keeps click from joining lines
     release = bundle.load(bundle_path)
     target = board(release.header.board)
-    runtime = inputs.read(runtime_path, "runtime") if runtime_path else None
-    version = ""
-    if runtime is not None:
-        version = runtimes.split(runtime, target, FOUR_MB).version
-        inputs.check_runtime(release.header, version)
+    runtime, version = _runtime(runtime_path, release.header)
     config, ignored = inputs.config(config_path)
-    vfs, data = images.factory_files(
-        release,
-        config,
-        inputs.claim(claim_path),
-        inputs.root(root_path),
-        inputs.anchors(ca_paths),
-    )
+    root, anchors = inputs.root(root_path), inputs.anchors(ca_paths)
+    claim = inputs.claim(claim_path)
+    vfs, data = images.factory_files(release, config, claim, root, anchors)
     flash = images.flash_image(runtime, vfs, data, board=target)
     bundle.write(out, flash, private=True)
+    for field in ignored:
+        click.echo(f"note: configuration: {field} is unknown to this release, ignored", err=True)
     result = {
         "image": str(out),
         "bytes": len(flash),
         "board": target.name,
         "version": release.header.version,
-        "runtime": version if runtime is not None else None,
+        "runtime": version,
         "ignored": ignored,
-        "free_blocks": {
-            label: FOUR_MB[label].size // BLOCK_BYTES - filesystem.used(files, FOUR_MB[label].size)
-            for label, files in (("vfs", vfs), ("data", data))
-        },
+        "free_blocks": {"vfs": _free("vfs", vfs), "data": _free("data", data)},
     }
-    for field in ignored:
-        click.echo(f"note: configuration: {field} is unknown to this release, ignored", err=True)
     click.echo(json.dumps(result) if as_json else _for_people(result))
+
+
+def _runtime(path: Path | None, header: Header) -> tuple[bytes | None, str | None]:
+    """Return a runtime's bytes and MicroPython version, checked; (None, None) without one."""
+    if path is None:
+        return None, None
+    data = inputs.read(path, "runtime")
+    version = runtimes.split(data, board(header.board), FOUR_MB).version
+    inputs.check_runtime(header, version)
+    return data, version
+
+
+def _free(label: str, files: Mapping[str, bytes]) -> int:
+    """Return the blocks that a partition has left beside `files`."""
+    size = FOUR_MB[label].size
+    return size // BLOCK_BYTES - filesystem.used(files, size)
 
 
 def _for_people(result: dict[str, object]) -> str:
@@ -141,7 +148,14 @@ def _for_people(result: dict[str, object]) -> str:
         (
             f"image    {result['image']}, {result['bytes']} bytes",
             f"release  {result['version']} for {result['board']}, in both slots",
-            f"runtime  {result['runtime'] or 'none: an emulated node'}",
+            f"runtime  {_named(result['runtime'])}",
             f"free     {free['vfs']} blocks of 4 KiB in /, {free['data']} in /data",
         )
     )
+
+
+def _named(version: object) -> str:
+    """Return what to call a runtime: "" is one that does not say its version."""
+    if version is None:
+        return "none: for an emulated node"
+    return f"MicroPython {version}" if version else "of unknown version"

@@ -4,11 +4,10 @@ import itertools
 import json
 import os
 import stat
-import struct
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from hashlib import md5, sha256
+from hashlib import md5
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
+from espimage import esp_image, official
 
 from ota.build import bundle, filesystem, release, repository
 from ota.build.boards import BOARDS, FLASH_BYTES
 from ota.build.errors import FieldError
 from ota.core import bootrecord
-from ota.field import image, partitions, runtime
+from ota.field import image, partitions
 from ota.field.cli import node
 from ota.field.partitions import FOUR_MB, Layout
 
@@ -85,30 +85,6 @@ def small_release(board="esp32"):
     return release.Release(header, entries, release._manifest(header, entries))
 
 
-def esp_image(chip_id, content=b"", *, size_nibble=2, hashed=True):
-    """Make an ESP image of one segment (ESP-IDF, "App Image Format")."""
-    content = content.ljust(64, b"\0")
-    header = struct.pack("<BBBBI", 0xE9, 1, 2, size_nibble << 4, 0x40080000)
-    header += struct.pack("<B3sHBHH4sB", 0xEE, bytes(3), chip_id, 0, 0, 0, bytes(4), hashed)
-    body = header + struct.pack("<II", 0x3F400020, len(content)) + content
-    checksum = 0xEF
-    for byte in content:
-        checksum ^= byte
-    body += bytes(15 - len(body) % 16) + bytes([checksum])
-    return body + (sha256(body).digest() if hashed else b"")
-
-
-def official(board=ESP32, chip_id=None, app=None, **options):
-    """Make a .bin laid out as MicroPython's: bootloader, its own table, app."""
-    chip_id = board.chip_id if chip_id is None else chip_id
-    banner = b"MicroPython v1.27.0 on 2025-12-09; Generic"
-    data = bytearray(b"\xff" * (0x10000 - board.base))
-    loader = esp_image(chip_id, b"bootloader", **options)
-    data[: len(loader)] = loader
-    data[0x8000 - board.base : 0x8002 - board.base] = b"\xaa\x50"
-    return bytes(data) + (esp_image(chip_id, banner) if app is None else app)
-
-
 def test_the_table_is_the_one_that_espressifs_tool_makes():
     stock = Layout(FOUR_MB.partitions[:3])
     table = stock.table()
@@ -153,44 +129,6 @@ def test_what_does_not_fit_a_partition_names_it():
         image.flash_image(None, {"x": bytes(140_000)}, {})
     with pytest.raises(FieldError, match="the layout ends at 4194304, the flash at 2097152"):
         image.flash_image(None, {}, {}, 2 * 1024 * 1024)
-
-
-@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
-def test_each_boards_runtime_starts_at_its_own_base(board):
-    flash = image.flash_image(official(board), {}, {}, board=board)
-    assert flash[board.base] == 0xE9
-    assert flash[0x10000] == 0xE9
-    assert runtime.split(official(board), board, FOUR_MB).version == "1.27.0"
-
-
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (official(BOARDS["esp32c3"]), "the runtime is for ESP32-C3, board esp32 has ESP32"),
-        (official(chip_id=13), "the runtime is for ESP32-C6, board esp32 has ESP32"),
-        (official(app=esp_image(9)), "the runtime is for ESP32-S3, board esp32 has ESP32"),
-        (b"UF2\n" * 1000, "is no ESP image"),
-        (b"", "is no ESP image"),
-        (b"\xe9", "cut short"),
-        (official()[:0x9000], "the runtime is cut short: no app in it"),
-        (official()[:-40], "the app is cut short"),
-        (official()[:-1] + b"\0", "the app is damaged: its hash is wrong"),
-        (official(size_nibble=4), "expects 16 MB of flash, this profile 4"),
-        (esp_image(0).ljust(0x20000, b"\xff"), "no partition table at flash 0x8000"),
-        (official(app=esp_image(0, bytes(0x1F0000))), "the app has .* its partition 2031616"),
-    ],
-)
-def test_a_runtime_that_cannot_be_used_says_why(data, message):
-    with pytest.raises(FieldError, match=message):
-        image.flash_image(data, {}, {})
-
-
-def test_an_app_with_a_flipped_bit_and_no_hash_fails_its_checksum():
-    app = bytearray(esp_image(0, b"some code", hashed=False))
-    runtime.split(official(app=bytes(app)), ESP32, FOUR_MB)
-    app[40] ^= 1
-    with pytest.raises(FieldError, match="the app is damaged: its checksum is wrong"):
-        runtime.split(official(app=bytes(app)), ESP32, FOUR_MB)
 
 
 def test_factory_files_fill_both_slots_and_start_in_a():
@@ -331,15 +269,3 @@ def test_a_root_signed_by_others_is_refused(inputs):
     result = run(inputs)
     assert result.exit_code == 2
     assert "root metadata" in result.stderr
-
-
-def test_an_official_image_is_split_as_esptool_reads_it():
-    path = os.environ.get("LAMPPOST_ESP32_IMAGE")
-    if not path:
-        pytest.skip("LAMPPOST_ESP32_IMAGE names no official MicroPython .bin")
-    data = Path(path).read_bytes()
-    found = runtime.split(data, ESP32, FOUR_MB)
-    assert found.version
-    flash = image.flash_image(data, {"boot.py": b"1"}, {})
-    app = data[0x10000 - ESP32.base :]
-    assert flash[0x10000:][: len(app)].rstrip(b"\xff") == app.rstrip(b"\xff")
