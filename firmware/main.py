@@ -1,15 +1,13 @@
 """The only wiring: builds ports and drivers, starts the tasks; no other module imports those.
 
-Order: config, lamp, light task; then the radio, the heap's second segment (which must be claimed
-before much is loaded and before TLS), the parts, the outbox, and the tasks one by one.
+What is needed only at the start lies in firmware/assembly.py and is let go. Order: config, lamp,
+light task; then the radio, the heap's second segment (to be claimed before much is loaded, and
+before TLS), the parts, the outbox, and the tasks one by one.
 """
 
 import asyncio
-import gc
-import json
 import sys
 
-from firmware.core.errors import ConfigError
 from firmware.core.names import device_id
 from firmware.ports.console import Console
 from firmware.tasks import light, supervise
@@ -21,10 +19,7 @@ else:
     from firmware.ports import unix as port
 
 WATCHDOG_MS = 30_000
-CONFIG = "/etc/config.json"
-CONFIG_KEPT = "/data/config.json"
 RESIDENT = (
-    "firmware.core.sntp",
     "firmware.tasks.clock",
     "firmware.tasks.network",
     "firmware.core.filters",
@@ -38,7 +33,6 @@ RESIDENT = (
     "firmware.tasks.uplink",
     "firmware.tasks.update",
 )
-_CONFIG_LIMIT = 4096
 
 
 class Node:
@@ -53,7 +47,7 @@ class Node:
         self.random = port.random
         self.console = Console(self.storage, self.clock)
         self.slot = slot
-        self.release = header(self.storage, slot)
+        self.release = {}
         self.config = None
         self.lamp = self.ambient = self.outbox = self.client = self.id = None
         self.parts = {}
@@ -97,38 +91,38 @@ def main() -> None:
 
 async def start(node: Node) -> None:
     """Start everything, the light first."""
-    node.config = load_config(node)
+    from firmware import assembly
+
+    node.release = assembly.header(node.storage, node.slot)
+    node.config = assembly.load_config(node)
     try:
-        make_lamp(node)
+        assembly.make_lamp(node)
     except Exception as error:  # a lamp that cannot be driven floats, and burns
         supervise.record(node, "lamp", error)
     node.tasks.append(asyncio.create_task(light.run(node)))
     node.tasks.append(asyncio.create_task(supervise.pulse(node)))
     await asyncio.sleep(0)
-    tell(node)
+    assembly.tell(node, port.Reset().cause())
     node.network.start()
     node.id = device_id(node.network.mac)
     if node.config is None:
         node.console.error("main", "no valid config: light at 100 %, waiting for the cable")
     else:
+        assembly.make_parts(node)
         start_tasks(node)
+    del assembly
+    let_go("firmware.assembly")
+    node.console.info("main", "memory %s" % node.memory.figures())
     await node.dead.wait()
     raise RuntimeError(node.dying)
 
 
 def start_tasks(node: Node) -> None:
-    """Claim the heap, make the parts and the outbox, start the tasks."""
-    pins = bus_pins(node.config)
-    if pins:
-        node.console.info("main", "heap claimed: %d bytes" % node.memory.claim(*pins))
-    make_parts(node)
+    """Open the outbox, start the tasks."""
     load("firmware.core.outboxlog", "firmware.tasks.outbox")
     from firmware.tasks import outbox
 
     node.outbox = outbox.Outbox(node.storage, node.random)
-    node.clock.at_least(node.release.get("built", 0), "built")
-    seen = node.storage.read("/data/seen", 16) or b"0"
-    node.clock.at_least(int(seen) if seen.isdigit() else 0, "seen")
     load(*RESIDENT)
     from firmware.tasks import clock, identity, network, sample, update, uplink
 
@@ -142,107 +136,6 @@ def start_tasks(node: Node) -> None:
         ("settle", supervise.settle),
     ):
         node.tasks.append(asyncio.create_task(supervise.run(node, name, work)))
-    gc.collect()
-    node.console.info("main", "memory %s" % node.memory.figures())
-
-
-def header(storage: object, slot: str) -> dict:
-    """Read the first line of the running release's manifest; {} when it cannot be read."""
-    try:
-        with storage.open(slot + "/manifest.jsonl") as file:
-            found = json.loads(file.readline(1024))
-        return found if type(found) is dict else {}
-    except (OSError, ValueError):
-        return {}
-
-
-def load_config(node: Node) -> dict | None:
-    """Read the config; an invalid one is named, and the last valid one stays in force."""
-    from firmware.core import config
-
-    made = None
-    for path in (CONFIG, CONFIG_KEPT):
-        try:
-            text = node.storage.read(path, _CONFIG_LIMIT)
-            if text is None:
-                continue
-            made = config.parse(text)
-        except (ConfigError, ValueError) as error:
-            node.console.error("config", "%s: %s" % (path, error))
-            continue
-        if path == CONFIG and node.storage.read(CONFIG_KEPT, _CONFIG_LIMIT) != text:
-            node.storage.write(CONFIG_KEPT, text)
-        break
-    let_go("firmware.core.config")
-    return made
-
-
-def tell(node: Node) -> None:
-    """Say what runs, and what the run before had to say."""
-    cause = port.Reset().cause()
-    release = node.release.get("version", "unknown")
-    node.console.info("main", "release %s from %s, reset cause %s" % (release, node.slot, cause))
-    for name in (node.config or {}).get("ignored", ()):
-        node.console.warn("config", name + " is not known to this release")
-    words = node.storage.read("/data/crash.old", 1024)
-    if words:
-        node.console.error("main", "the run before ended: " + words.decode())
-        node.storage.remove("/data/crash.old")
-
-
-def make_lamp(node: Node) -> None:
-    """Make the drivers that the light task needs."""
-    from machine import ADC, PWM, Pin
-
-    for name, part in (node.config or {"parts": {}})["parts"].items():
-        if part["driver"] == "lamp" and node.lamp is None:
-            from firmware.drivers.lamp import Lamp
-
-            pin = Pin(part["pin"], Pin.OUT, value=0, hold=False)
-            pwm = PWM(pin, freq=part["frequency_hz"], duty_u16=0)
-            node.parts[name] = node.lamp = Lamp(pin, pwm)
-        elif part["driver"] == "ambient" and node.ambient is None:
-            from firmware.drivers.ambient import Ambient
-
-            adc = ADC(Pin(part["pin"]), atten=ADC.ATTN_11DB)
-            node.parts[name] = node.ambient = Ambient(adc, part["lux_full_scale"])
-
-
-def make_parts(node: Node) -> None:
-    """Make the drivers of the parts that are read; one that fails is named and left out."""
-    for name, part in node.config["parts"].items():
-        if name in node.parts:
-            continue
-        try:
-            node.parts[name] = make_part(part)
-        except (OSError, ValueError) as error:
-            supervise.record(node, name, error)
-
-
-def make_part(part: dict) -> object:
-    """Make one part's bus and driver."""
-    from machine import I2C, UART, Pin
-
-    if part["driver"] == "pms5003":
-        from firmware.drivers.pms5003 import PMS5003
-
-        return PMS5003(UART(part["uart"], baudrate=9600, tx=part["tx"], rx=part["rx"]))
-    if part["driver"] == "bme280":
-        from firmware.drivers.bme280 import BME280
-
-        return BME280(
-            I2C(part["i2c"], scl=Pin(part["scl"]), sda=Pin(part["sda"])), part["address"]
-        )
-    raise ValueError("a second " + part["driver"])
-
-
-def bus_pins(config: dict) -> tuple | None:
-    """Give two pins of a bus, on which an idle UART does no harm; None when there is no bus."""
-    for part in config["parts"].values():
-        for first, second in (("tx", "rx"), ("scl", "sda")):
-            if first in part:
-                return part[first], part[second]
-    return None
 
 
 def change_record(storage: object, change: object) -> None:

@@ -4,8 +4,6 @@ import asyncio
 import os
 import socket
 
-from firmware.ports import dns
-
 _TICKS_MASK = (1 << 30) - 1
 _UDP_LIMIT = 512
 _UDP_POLL_S = 0.02
@@ -145,6 +143,12 @@ def _sync() -> None:
         os.sync()
 
 
+def is_address(host: str) -> bool:
+    """Say whether `host` is an IPv4 address in dotted form."""
+    parts = host.split(".")
+    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)
+
+
 async def udp(address: str, port: int, data: bytes, timeout_ms: int) -> bytes:
     """Send one datagram and wait for the peer's answer, at most 512 bytes."""
     peer = socket.getaddrinfo(address, port)[0][-1]
@@ -176,8 +180,10 @@ class Names:
 
     async def resolve(self, host: str, server: str) -> str:
         """Ask `server`; fall back on the last good address."""
-        if dns.is_address(host):
+        if is_address(host):
             return host
+        from firmware.ports import dns
+
         query = dns.query(host, self._random(2))
         for timeout_ms in (1000, 3000):
             try:

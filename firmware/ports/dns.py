@@ -5,12 +5,6 @@ _RD = b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00"  # recursion desired, one ques
 _TAIL = b"\x00\x00\x01\x00\x01"  # root label, type A, class IN
 
 
-def is_address(host: str) -> bool:
-    """Say whether `host` is an IPv4 address in dotted form."""
-    parts = host.split(".")
-    return len(parts) == 4 and all(p.isdigit() and len(p) < 4 and int(p) < 256 for p in parts)
-
-
 def query(host: str, ident: bytes) -> bytes:
     """Make the query with these two bytes as its ID; ValueError for what is no host name."""
     labels = host.rstrip(".").split(".")

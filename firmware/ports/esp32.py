@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 import time
 
 import esp32
@@ -15,8 +16,6 @@ Reset = chip.Reset
 random = os.urandom
 
 _EPOCH_S = 946684800 if time.gmtime(0)[0] == 2000 else 0
-_SEGMENT_BYTES = 36 * 1024
-_PIN_BYTES = 2048
 
 
 class Clock(common.Clock):
@@ -41,40 +40,16 @@ class Network(chip.Network):
 class Memory:
     """The GC heap and the IDF heap, which live off the same RAM."""
 
-    def __init__(self) -> None:
-        self._pin = None
-
     def claim(self, tx: int, rx: int) -> int:
-        """Take the heap's second segment now, of a bounded size, and keep it.
+        """Take the heap's second segment; see ports/segment.py."""
+        from firmware.ports import segment
 
-        A full GC heap grows by all that the IDF heap has left, and TLS starves. So the largest
-        blocks of the IDF heap are held by the receive buffers of idle UARTs while one allocation
-        makes the heap grow; a buffer that stays in the new segment keeps it from being given back.
-        The pins are a bus's, idle high: the UARTs' default ones may be the lamp's.
-        """
-        before = gc.mem_alloc() + _gc_free()
-        ballast = []
-        try:
-            for number in (1, 2):
-                size = _idf()[1] - _SEGMENT_BYTES
-                if size > 1024:
-                    ballast.append(machine.UART(number, tx=tx, rx=rx, rxbuf=size))
-            fill = []
-            while self._pin is None:
-                free = _idf()[0]
-                block = bytearray(_PIN_BYTES)
-                if _idf()[0] < free - _PIN_BYTES:
-                    self._pin = block
-                elif len(fill) > 80:
-                    break
-                fill.append(block)
-        except (MemoryError, ValueError, OSError):
-            pass
-        finally:
-            for held in ballast:
-                held.deinit()
+        gained, self._pin = segment.claim(tx, rx)
+        del segment
+        sys.modules.pop("firmware.ports.segment")
+        del sys.modules["firmware.ports"].segment
         gc.collect()
-        return gc.mem_alloc() + _gc_free() - before
+        return gained
 
     def figures(self) -> dict:
         """Measure free bytes: the GC heap's own, the IDF heap's and its largest block."""

@@ -6,9 +6,9 @@ more than TRUST_S, the Date holds.
 
 import asyncio
 
-from firmware.core import sntp
 from firmware.core.calendar import day
 from firmware.core.errors import FormatError
+from firmware.tasks.loading import let_go
 
 SEEN = "/data/seen"
 TRUST_S = 300
@@ -21,6 +21,10 @@ _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 async def run(node: object) -> None:
     """Keep the clock, for ever."""
+    node.clock.at_least(node.release.get("built", 0), "built")
+    seen = node.storage.read(SEEN, 16) or b""
+    if seen.isdigit():
+        node.clock.at_least(int(seen), "seen")
     await node.online.wait()
     backoff_s = 4
     ask_s = 0
@@ -42,6 +46,8 @@ async def run(node: object) -> None:
 
 async def ask(node: object) -> bool:
     """Ask the time servers in turn until one is believed."""
+    from firmware.core import sntp
+
     why = "no time server in the config"
     for server in node.config["time_servers"]:
         cookie = node.random(sntp.COOKIE_BYTES)
@@ -51,11 +57,13 @@ async def ask(node: object) -> bool:
                 address, server["port"], sntp.request(cookie), _ANSWER_MS
             )
             if take(node, sntp.answer(packet, cookie), "sntp"):
+                let_go("firmware.core.sntp")
                 return True
             why = "the answer is earlier than what is known"
         except (OSError, FormatError) as error:
             why = "%s: %s" % (server["host"], error)
     node.console.warn("clock", why)
+    let_go("firmware.core.sntp")
     return False
 
 

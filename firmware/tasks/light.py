@@ -6,10 +6,11 @@ Without a config there is no lamp driver: the pin floats, which is full light as
 import asyncio
 
 from firmware.core import light
-from firmware.core.timezone import Zone
+from firmware.tasks.loading import let_go
 
 _TURN_S = 1
 _LOG_EVERY = 600
+_ZONE_S = 900
 
 
 async def run(node: object) -> None:
@@ -38,7 +39,8 @@ class State:
     def __init__(self, config: dict) -> None:
         self.programme = config["programme"]
         self.daylight = light.Daylight(config["dusk_lux"], config["dawn_lux"])
-        self.zone = None
+        self.offset_s = None
+        self.until_s = 0
 
 
 def set_level(node: object, state: State) -> None:
@@ -47,14 +49,25 @@ def set_level(node: object, state: State) -> None:
     is_day = state.daylight.update(lux, node.clock.uptime_s())
     minute = None
     if node.clock.synced and state.programme:
-        if state.zone is None:
-            state.zone = Zone(node.config["time_zone"])
-        minute = state.zone.minute(node.clock.now())
+        minute = (node.clock.now() + offset(node, state)) % 86400 // 60
     least = node.release.get("min_level", light.FULL)
     wanted = light.level(is_day, minute, state.programme, least)
     if wanted != node.lamp.level:
         node.console.info("light", "%d %%" % wanted)
     node.lamp.set(wanted)
+
+
+def offset(node: object, state: State) -> int:
+    """Give local time minus UTC in s; asked of the time zone's rules every quarter of an hour."""
+    now_s = node.clock.uptime_s()
+    if state.offset_s is None or now_s >= state.until_s:
+        from firmware.core.timezone import Zone
+
+        state.offset_s = Zone(node.config["time_zone"]).offset(node.clock.now())
+        state.until_s = now_s + _ZONE_S - node.clock.now() % _ZONE_S
+        del Zone
+        let_go("firmware.core.timezone")
+    return state.offset_s
 
 
 def burn(node: object) -> None:

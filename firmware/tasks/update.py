@@ -1,11 +1,7 @@
-"""Updates: polls the server, has the updater do what is offered, judges a trial boot.
+"""Updates: polls the server, has the updater do what is offered, has a trial boot judged.
 
-poll, updater and self-test are loaded when needed and let go. The server's polling interval holds,
-within the updater's bounds; a config that polls faster than these is a bench's, and holds itself.
-
-A trial is confirmed after the self-test and one poll over mutual TLS that the server accepted. It
-fails at once when the self-test does. Without an accepted poll within its powered minutes it fails
-too, unless there was no way to the server: then it is put off without blame.
+All that takes is loaded when needed and let go. The server's polling interval holds, within the
+updater's bounds; a config that polls faster than these is a bench's, and holds itself.
 """
 
 import asyncio
@@ -20,10 +16,7 @@ DATA = "/data"
 PARTS = "/data/parts"
 REPORTS = "/data/reports"
 _ERROR_WAIT_S = 60
-_TRIAL_POLL_S = 15
-_SPEND_MINUTES = 5
 _SLEEP_LEAST_S = 30
-_BLAMELESS = (errors.Unreachable, errors.Timeout, errors.Closed)
 _MODULES = (
     "ota.device.updater",
     "ota.device.poll",
@@ -33,15 +26,15 @@ _MODULES = (
     "ota.core.update",
     "ota.core.versions",
     "ota.core.bootrecord",
+    "firmware.tasks.trial",
     "firmware.tasks.selftest",
 )
 
 
 async def run(node: object) -> None:
     """Judge the trial, if this is one; then look after updates, for ever."""
-    settle(node)
-    if is_trial():
-        await trial(node)
+    await start(node)
+    let_go(*_MODULES)
     await node.enrolled.wait()
     while True:
         wait_s = _ERROR_WAIT_S
@@ -91,7 +84,7 @@ async def poll(node: object) -> object:
 
 
 def ports(node: object) -> object:
-    """What the updater works with."""
+    """Gather what the updater works with."""
     from ota.device import updater
 
     say = node.console.info
@@ -105,87 +98,31 @@ def ports(node: object) -> object:
     )
 
 
-def settle(node: object) -> None:
-    """Have the outcome of the last trial put among the reports."""
-    from ota.device import updater
+async def start(node: object) -> None:
+    """Have the last trial's outcome put among the reports; judge the trial, if this is one."""
+    from ota.device import swap, updater
 
     updater.settle(ports(node))
-    let_go(*_MODULES)
+    if swap.load(DATA)["state"] != "trying":
+        return
+    del updater
+    let_go("ota.device.updater", "ota.core.update", "ota.core.versions", "ota.device.report")
+    from firmware.tasks import trial
+
+    why, blame = await trial.run(node, poll)
+    version = node.release.get("version")
+    if why is None:
+        swap.confirm(DATA)
+        node.console.info("update", "release %s confirmed" % version)
+        from ota.device import updater
+
+        updater.settle(ports(node))
+        return
+    node.console.error("update", "release %s goes back: %s" % (version, why))
+    (swap.fail if blame else swap.defer)(DATA, why)
+    node.restart("back to the other release")
 
 
 def runtime() -> str:
     """MicroPython's version."""
     return "%d.%d.%d" % tuple(sys.implementation.version[:3])
-
-
-def is_trial() -> bool:
-    """Say whether this start is a trial of its slot."""
-    from ota.device import swap
-
-    return swap.load(DATA)["state"] == "trying"
-
-
-async def trial(node: object) -> None:
-    """Confirm this release, or go back and say why."""
-    node.console.info("update", "trial boot of release %s" % node.release.get("version"))
-    from ota.device import swap
-
-    why = await self_test(node)
-    if why is None:
-        why, blame = await accepted(node)
-    else:
-        blame = True
-    if why is None:
-        swap.confirm(DATA)
-        node.console.info("update", "release %s confirmed" % node.release.get("version"))
-        settle(node)
-        return
-    node.console.error("update", "going back: " + why)
-    if blame:
-        swap.fail(DATA, why)
-    else:
-        swap.defer(DATA, why)
-    node.restart("back to the old release")
-
-
-async def self_test(node: object) -> str | None:
-    """Run the self-test: None when it passes, else why not."""
-    try:
-        from firmware.tasks import selftest
-
-        await selftest.run(node)
-    except Exception as error:  # a test that breaks has not been passed
-        return "%s: %s" % (type(error).__name__, error)
-    finally:
-        let_go("firmware.tasks.selftest")
-    return None
-
-
-async def accepted(node: object) -> tuple:
-    """Poll until the server accepts one: (None, False), or (why, whether the release is to blame).
-
-    The trial's minutes add up over power cuts.
-    """
-    from ota.core import bootrecord
-    from ota.device import swap
-
-    spent_s = node.clock.uptime_s()
-    why, blame = "no network", False
-    while True:
-        if node.enrolled.is_set():
-            try:
-                await poll(node)
-                return None, False
-            except errors.ServerError as error:
-                why, blame = errors.reason(error), error.status < 500 and error.status != 429
-            except errors.NetworkError as error:
-                why, blame = errors.reason(error), not isinstance(error, _BLAMELESS)
-        elif node.online.is_set():
-            why, blame = "no certificate", True
-        await asyncio.sleep(min(_TRIAL_POLL_S, node.config["poll_s"]))
-        if node.clock.uptime_s() - spent_s >= _SPEND_MINUTES * 60:
-            spent_s = node.clock.uptime_s()
-            record = bootrecord.spend(swap.load(DATA), _SPEND_MINUTES)
-            swap.save(DATA, record)
-            if record["minutes"] >= bootrecord.TRIAL_MINUTES:
-                return why, blame

@@ -1,0 +1,112 @@
+"""The part of the wiring that is needed once, and let go: config, drivers, first words."""
+
+import json
+
+from firmware.core.errors import ConfigError
+from firmware.tasks import supervise
+from firmware.tasks.loading import let_go
+
+CONFIG = "/etc/config.json"
+CONFIG_KEPT = "/data/config.json"
+_CONFIG_LIMIT = 4096
+
+
+def header(storage: object, slot: str) -> dict:
+    """Read the first line of the running release's manifest; {} when it cannot be read."""
+    try:
+        with storage.open(slot + "/manifest.jsonl") as file:
+            found = json.loads(file.readline(1024))
+        return found if type(found) is dict else {}
+    except (OSError, ValueError):
+        return {}
+
+
+def load_config(node: object) -> dict | None:
+    """Read the config; an invalid one is named, and the last valid one stays in force."""
+    from firmware.core import config
+
+    made = None
+    for path in (CONFIG, CONFIG_KEPT):
+        try:
+            text = node.storage.read(path, _CONFIG_LIMIT)
+            if text is None:
+                continue
+            made = config.parse(text)
+        except (ConfigError, ValueError) as error:
+            node.console.error("config", "%s: %s" % (path, error))
+            continue
+        if path == CONFIG and node.storage.read(CONFIG_KEPT, _CONFIG_LIMIT) != text:
+            node.storage.write(CONFIG_KEPT, text)
+        break
+    let_go("firmware.core.config", "firmware.core.timezone")
+    return made
+
+
+def tell(node: object, cause: str) -> None:
+    """Say what runs, and what the run before had to say."""
+    release = node.release.get("version", "unknown")
+    node.console.info("main", "release %s from %s, reset cause %s" % (release, node.slot, cause))
+    for name in (node.config or {}).get("ignored", ()):
+        node.console.warn("config", name + " is not known to this release")
+    words = node.storage.read("/data/crash.old", 1024)
+    if words:
+        node.console.error("main", "the run before ended: " + words.decode())
+        node.storage.remove("/data/crash.old")
+
+
+def make_lamp(node: object) -> None:
+    """Make the drivers that the light task needs."""
+    from machine import ADC, PWM, Pin
+
+    for name, part in (node.config or {"parts": {}})["parts"].items():
+        if part["driver"] == "lamp" and node.lamp is None:
+            from firmware.drivers.lamp import Lamp
+
+            pin = Pin(part["pin"], Pin.OUT, value=0, hold=False)
+            pwm = PWM(pin, freq=part["frequency_hz"], duty_u16=0)
+            node.parts[name] = node.lamp = Lamp(pin, pwm)
+        elif part["driver"] == "ambient" and node.ambient is None:
+            from firmware.drivers.ambient import Ambient
+
+            adc = ADC(Pin(part["pin"]), atten=ADC.ATTN_11DB)
+            node.parts[name] = node.ambient = Ambient(adc, part["lux_full_scale"])
+
+
+def make_parts(node: object) -> None:
+    """Bound the heap, then make the drivers; one that fails is named and left out."""
+    pins = bus_pins(node.config)
+    if pins:
+        node.console.info("main", "heap claimed: %d bytes" % node.memory.claim(*pins))
+    for name, part in node.config["parts"].items():
+        if name in node.parts:
+            continue
+        try:
+            node.parts[name] = make_part(part)
+        except (OSError, ValueError) as error:
+            supervise.record(node, name, error)
+
+
+def make_part(part: dict) -> object:
+    """Make one part's bus and driver."""
+    from machine import I2C, UART, Pin
+
+    if part["driver"] == "pms5003":
+        from firmware.drivers.pms5003 import PMS5003
+
+        return PMS5003(UART(part["uart"], baudrate=9600, tx=part["tx"], rx=part["rx"]))
+    if part["driver"] == "bme280":
+        from firmware.drivers.bme280 import BME280
+
+        return BME280(
+            I2C(part["i2c"], scl=Pin(part["scl"]), sda=Pin(part["sda"])), part["address"]
+        )
+    raise ValueError("a second " + part["driver"])
+
+
+def bus_pins(config: dict) -> tuple | None:
+    """Give two pins of a bus, on which an idle UART does no harm; None when there is no bus."""
+    for part in config["parts"].values():
+        for first, second in (("tx", "rx"), ("scl", "sda")):
+            if first in part:
+                return part[first], part[second]
+    return None

@@ -1,0 +1,60 @@
+"""Judges a trial boot: self-test, then one poll over mutual TLS that the server accepts.
+
+The release fails at once when the self-test does. Without an accepted poll within the trial's
+powered minutes it fails too, unless there was no way to the server: then it is put off.
+"""
+
+import asyncio
+
+from ota.core import bootrecord, errors
+from ota.device import swap
+
+_DATA = "/data"
+_POLL_S = 15
+_SPEND_MINUTES = 5
+_BLAMELESS = (errors.Unreachable, errors.Timeout, errors.Closed)
+
+
+async def run(node: object, poll: object) -> tuple:
+    """Judge: (None, False) when the release is good, else (why, whether it is to blame)."""
+    node.console.info("update", "trial boot of release %s" % node.release.get("version"))
+    why = await self_test(node)
+    return await accepted(node, poll) if why is None else (why, True)
+
+
+async def self_test(node: object) -> str | None:
+    """Run the self-test: None when it passes, else why not."""
+    try:
+        from firmware.tasks import selftest
+
+        await selftest.run(node)
+    except Exception as error:  # a test that breaks has not been passed
+        return "%s: %s" % (type(error).__name__, error)
+    return None
+
+
+async def accepted(node: object, poll: object) -> tuple:
+    """Poll until the server accepts one: (None, False), or (why, whether the release is to blame).
+
+    The trial's minutes add up over power cuts.
+    """
+    spent_s = node.clock.uptime_s()
+    why, blame = "no network", False
+    while True:
+        if node.enrolled.is_set():
+            try:
+                await poll(node)
+                return None, False
+            except errors.ServerError as error:
+                why, blame = errors.reason(error), error.status < 500 and error.status != 429
+            except errors.NetworkError as error:
+                why, blame = errors.reason(error), not isinstance(error, _BLAMELESS)
+        elif node.online.is_set():
+            why, blame = "no certificate", True
+        await asyncio.sleep(min(_POLL_S, node.config["poll_s"]))
+        if node.clock.uptime_s() - spent_s >= _SPEND_MINUTES * 60:
+            spent_s = node.clock.uptime_s()
+            record = bootrecord.spend(swap.load(_DATA), _SPEND_MINUTES)
+            swap.save(_DATA, record)
+            if record["minutes"] >= bootrecord.TRIAL_MINUTES:
+                return why, blame
