@@ -4,7 +4,7 @@ import io
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ota.build import bundle, filesystem, release, sources
@@ -55,6 +55,7 @@ def test_a_bundle_gives_back_the_release_and_is_the_same_each_time(made, signed)
     assert bundle.targets(packed) == (b"{}" if signed else None)
 
 
+@settings(max_examples=60)
 @given(releases(), st.data())
 def test_a_bundle_with_a_byte_changed_is_refused_or_the_same(made, data):
     packed = bytearray(bundle.pack(made))
@@ -74,6 +75,7 @@ def test_no_bytes_make_unpack_raise_anything_but_a_build_error(data):
         bundle.unpack(data)
 
 
+@settings(max_examples=20)  # each formats three volumes
 @given(releases())
 def test_a_slot_on_littlefs_is_what_the_release_says(made):
     slot = made.slot("a")
