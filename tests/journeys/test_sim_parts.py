@@ -89,7 +89,7 @@ def test_uart_bytes_arrive_whole_and_asyncio_waits_for_them(run):
 def test_uart_loses_what_no_buffer_takes_and_garbles_at_a_wrong_rate(run):
     node = run(
         UART + "import time\n"
-        "time.sleep_ms(900)\n"
+        "time.sleep_ms(500)\n"
         "print('waited', port.any())\n"
         "wrong = UART(1, baudrate=115200, tx=17, rx=16)\n"
         "time.sleep_ms(150)\n"

@@ -2,7 +2,7 @@
 
 import pytest
 from emulated import ManualClock, StillAir
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.hardware.bme280 import Bme280
@@ -34,6 +34,7 @@ class SmBus:
         self.clock.at += 0.2
 
 
+@settings(max_examples=40)
 @given(
     temperature=st.floats(-40, 85),
     humidity=st.floats(5, 98),
