@@ -8,6 +8,7 @@ thief's own, under a snapshot and a timestamp that are signed as they should be.
 import hashlib
 import json
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -55,6 +56,15 @@ def forge(server: Path, bundle: Path) -> str:
     timestamp.version += 1
     _write(tuf, "timestamp.json", timestamp, _stolen(tuf, "timestamp"))
     return path
+
+
+def freeze(server: Path) -> None:
+    """Offer a timestamp that has expired, as a server does that withholds news."""
+    tuf = server / "tuf"
+    timestamp = _load(tuf, "timestamp.json", Timestamp)
+    timestamp.version += 1
+    timestamp.expires = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
+    _write(tuf, "timestamp.json", timestamp, _stolen(tuf, "timestamp"))
 
 
 def _load(tuf: Path, name: str, kind: type[_T]) -> _T:
