@@ -12,7 +12,7 @@ _BEGIN = "-----BEGIN PUBLIC KEY-----"
 _END = "-----END PUBLIC KEY-----"
 
 
-def verify(key: dict[str, object], digest: bytes, signature: str):  # noqa: ANN201 - see p256
+def verify(key: dict, digest: bytes, signature: str):  # noqa: ANN201 - see p256
     """Say whether signature (hex) of digest is valid under key (a TUF KEY object); in slices."""
     public = point(key)
     if public is None:
@@ -26,7 +26,7 @@ def verify(key: dict[str, object], digest: bytes, signature: str):  # noqa: ANN2
     return (yield from p256.verify(public, digest, der))
 
 
-def point(key: dict[str, object]) -> bytes | None:
+def point(key: dict) -> bytes | None:
     """Return the P-256 point (65 bytes) of a TUF KEY object, None for any other kind of key."""
     if key.get("scheme") != "ecdsa-sha2-nistp256":
         return None

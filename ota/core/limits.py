@@ -6,6 +6,7 @@ TIMESTAMP_BYTES = 2048
 SNAPSHOT_BYTES = 2048
 TARGETS_BYTES = 8192
 ROOTS_PER_REFRESH = 16
+METADATA_WHOLE_BYTES = 3072  # what is longer is parsed from the file
 METADATA_CONTAINERS = 256  # arrays and objects in one metadata file; each costs 30 bytes and more
 METADATA_DEPTH = 8
 

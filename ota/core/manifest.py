@@ -18,7 +18,7 @@ _PATH_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789_.-/"
 _HEX = "0123456789abcdef"
 
 
-def header(line: bytes) -> dict[str, object]:
+def header(line: bytes) -> dict:
     """Parse and check the first line; BadFormat names the key that is wrong.
 
     version, floor: semantic; board: str; runtime: semantic, the least MicroPython; built: unix
@@ -39,7 +39,7 @@ def header(line: bytes) -> dict[str, object]:
     return value
 
 
-def suited(head: dict[str, object], board: str, version: str, runtime: str, floor: str) -> None:
+def suited(head: dict, board: str, version: str, runtime: str, floor: str) -> None:
     """Raise unless the release is for this board and runtime, as offered, not below the floor.
 
     runtime: the node's MicroPython, "1.27.0"; floor: the highest security floor seen so far.
@@ -94,7 +94,7 @@ def entries(file):  # noqa: ANN001, ANN201 - a binary file; a generator of entry
         raise BadFormat("manifest: no files")
 
 
-def whole(file) -> dict[str, object]:  # noqa: ANN001 - a binary file, at its beginning
+def whole(file) -> dict:  # noqa: ANN001 - a binary file, at its beginning
     """Check a manifest from header to last line; return its header."""
     head = header(file.readline(limits.MANIFEST_LINE_BYTES + 1))
     for _ in entries(file):

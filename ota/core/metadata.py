@@ -22,7 +22,7 @@ _DATE = ((0, 4, "-"), (5, 2, "-"), (8, 2, "T"), (11, 2, ":"), (14, 2, ":"), (17,
 _DAYS_BEFORE = (0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334)
 
 
-def read(file, role: str, told: dict[str, object]) -> tuple[dict, list]:  # noqa: ANN001
+def read(file, role: str, told: dict) -> tuple[dict, list]:  # noqa: ANN001
     """Read metadata of a role; return (the signed object, the signatures).
 
     file: binary, seekable; told: what the metadata above says of it, {} if nothing. Length,
@@ -31,15 +31,15 @@ def read(file, role: str, told: dict[str, object]) -> tuple[dict, list]:  # noqa
     file.seek(0)
     length = containers = 0
     sum_ = sha256()
-    while True:
-        piece = file.read(512)
-        if not piece:
-            break
+    # Small files are parsed from memory: the node's json.load reads byte by byte.
+    piece = start = file.read(limits.METADATA_WHOLE_BYTES)
+    while piece:
         length += len(piece)
         containers += piece.count(b"[") + piece.count(b"{")
         sum_.update(piece)
         if length > _CAPS[role]:
             raise BadLength("%s: more than %d bytes" % (role, _CAPS[role]))
+        piece = file.read(512)
     if told.get("length", length) != length:
         raise BadLength("%s: %d bytes, %s expected" % (role, length, told["length"]))
     if "hashes" in told and told["hashes"].get("sha256") != hexlify(sum_.digest()).decode():
@@ -48,7 +48,7 @@ def read(file, role: str, told: dict[str, object]) -> tuple[dict, list]:  # noqa
         raise BadFormat("%s: too many objects" % role)
     file.seek(0)
     try:
-        value = json.load(file)
+        value = json.loads(start) if length == len(start) else json.load(file)
     except (ValueError, RuntimeError):
         raise BadFormat("%s: not JSON" % role)
     if type(value) is not dict or type(value.get("signatures")) is not list:
@@ -56,7 +56,7 @@ def read(file, role: str, told: dict[str, object]) -> tuple[dict, list]:  # noqa
     return _checked(member(value, "signed"), role), value["signatures"]
 
 
-def _checked(signed: dict[str, object], role: str) -> dict[str, object]:
+def _checked(signed: dict, role: str) -> dict:
     """Check what all roles have in common (section 4.3)."""
     if signed.get("_type") != role:
         raise BadFormat("%s: type %s" % (role, signed.get("_type")))
@@ -68,7 +68,7 @@ def _checked(signed: dict[str, object], role: str) -> dict[str, object]:
     return signed
 
 
-def checked_root(signed: dict[str, object]) -> dict[str, object]:
+def checked_root(signed: dict) -> dict:
     """Return a root's signed object, having found keys and the four roles in it."""
     if signed.get("consistent_snapshot") is not True:
         raise BadFormat("root: consistent snapshots expected")
@@ -78,7 +78,7 @@ def checked_root(signed: dict[str, object]) -> dict[str, object]:
     return signed
 
 
-def role(delegator: dict[str, object], name: str) -> tuple[int, list[str]]:
+def role(delegator: dict, name: str) -> tuple[int, list[str]]:
     """Return (threshold, key ids) that a delegator names for a role."""
     found = member(member(delegator, "roles"), name)
     ids = found.get("keyids")
@@ -129,7 +129,7 @@ def _canonical(value, update, depth: int) -> None:  # noqa: ANN001
         raise BadFormat("metadata holds a %s" % kind.__name__)
 
 
-def meta(signed: dict[str, object], name: str) -> dict[str, object]:
+def meta(signed: dict, name: str) -> dict:
     """Return what timestamp or snapshot tell of a file: version, maybe length and hashes."""
     told = member(member(signed, "meta"), name)
     integer(told, "version", 1)
@@ -140,7 +140,7 @@ def meta(signed: dict[str, object], name: str) -> dict[str, object]:
     return told
 
 
-def member(parent: dict[str, object], name: str) -> dict[str, object]:
+def member(parent: dict, name: str) -> dict:
     """Return the member of that name, which must be an object."""
     value = parent.get(name)
     if type(value) is not dict:
@@ -148,7 +148,7 @@ def member(parent: dict[str, object], name: str) -> dict[str, object]:
     return value
 
 
-def integer(parent: dict[str, object], name: str, least: int) -> int:
+def integer(parent: dict, name: str, least: int) -> int:
     """Return the member of that name, which must be an integer (and no boolean)."""
     value = parent.get(name)
     if type(value) is not int or value < least:

@@ -22,18 +22,18 @@ from ota.core.errors import BadFormat, BadSignature, Expired, Rollback
 
 
 class Trusted:
-    """The metadata trusted so far: root, timestamp, snapshot, targets (the "signed" objects)."""
+    """The metadata trusted so far: the "signed" objects of four roles, {} where none is yet."""
 
     def __init__(self, root, now: int) -> None:  # noqa: ANN001 - a binary file
         self.now = now
         self.root = metadata.checked_root(metadata.read(root, "root", {})[0])
-        self.timestamp = None
-        self.snapshot = None
-        self.targets = None
+        self.timestamp: dict = {}
+        self.snapshot: dict = {}
+        self.targets: dict = {}
 
     def update_root(self, file):  # noqa: ANN001, ANN201 - a file; a generator
         """Go on to the next root: signed by the old and by the new threshold, version + 1."""
-        _want(self.timestamp is None, "root after timestamp")
+        _want(not self.timestamp, "root after timestamp")
         signed, signatures = metadata.read(file, "root", {})
         yield
         digest = metadata.digest(signed)
@@ -45,12 +45,12 @@ class Trusted:
 
     def update_timestamp(self, file):  # noqa: ANN001, ANN201
         """Take a timestamp; return False if it is the one already trusted (5.4.3)."""
-        _want(self.snapshot is None, "timestamp after snapshot")
+        _want(not self.snapshot, "timestamp after snapshot")
         self._fresh(self.root)
         signed, signatures = metadata.read(file, "timestamp", {})
         yield from _verify(self.root, "timestamp", metadata.digest(signed), signatures)
         told = metadata.meta(signed, "snapshot.json")
-        if self.timestamp is not None:
+        if self.timestamp:
             if signed["version"] == self.timestamp["version"]:
                 return False
             _not_lower(signed["version"], self.timestamp["version"], "timestamp")
@@ -65,7 +65,7 @@ class Trusted:
 
     def update_snapshot(self, file, persisted: bool = False):  # noqa: ANN001, ANN201
         """Take a snapshot; persisted: it is this node's own, whose hash may be an older one's."""
-        _want(self.timestamp is not None and self.targets is None, "snapshot out of order")
+        _want(self.timestamp and not self.targets, "snapshot out of order")
         self._fresh(self.timestamp)
         told = self.told("snapshot")
         signed, signatures = metadata.read(file, "snapshot", {} if persisted else told)
@@ -73,14 +73,14 @@ class Trusted:
         metadata.meta(signed, "targets.json")
         for name in signed["meta"]:
             metadata.meta(signed, name)
-        if self.snapshot is not None:
+        if self.snapshot:
             self._none_lower(signed)
         self.snapshot = signed
         self._current()
 
     def update_targets(self, file):  # noqa: ANN001, ANN201
         """Take the top-level targets."""
-        _want(self.snapshot is not None, "targets before snapshot")
+        _want(self.snapshot, "targets before snapshot")
         self._current()
         told = self.told("targets")
         signed, signatures = metadata.read(file, "targets", told)
@@ -93,7 +93,7 @@ class Trusted:
 
     def target(self, path: str) -> tuple[int, str] | None:
         """Return (length, SHA-256 in hex) of a target, None when it is not listed."""
-        _want(self.targets is not None, "target before targets")
+        _want(self.targets, "target before targets")
         if path not in self.targets["targets"]:
             return None
         found = metadata.member(self.targets["targets"], path)
@@ -102,15 +102,15 @@ class Trusted:
             raise BadFormat("target %s has no SHA-256" % path)
         return metadata.integer(found, "length", 0), digest
 
-    def told(self, role: str) -> dict[str, object]:
+    def told(self, role: str) -> dict:
         """Return what the role above tells of snapshot or targets: version, maybe length."""
         if role == "snapshot":
-            _want(self.timestamp is not None, "snapshot before timestamp")
+            _want(self.timestamp, "snapshot before timestamp")
             return metadata.meta(self.timestamp, "snapshot.json")
-        _want(self.snapshot is not None, "targets before snapshot")
+        _want(self.snapshot, "targets before snapshot")
         return metadata.meta(self.snapshot, "targets.json")
 
-    def _fresh(self, signed: dict[str, object]) -> None:
+    def _fresh(self, signed: dict) -> None:
         if metadata.seconds(signed["expires"]) <= self.now:
             raise Expired("%s of %s" % (signed["_type"], signed["expires"]))
 
@@ -121,7 +121,7 @@ class Trusted:
             raise Rollback("snapshot %d, timestamp says %d" % (self.snapshot["version"], told))
         self._fresh(self.snapshot)
 
-    def _none_lower(self, signed: dict[str, object]) -> None:
+    def _none_lower(self, signed: dict) -> None:
         """5.5.5: no targets file gone, none with a lower version."""
         for name in self.snapshot["meta"]:
             if name not in signed["meta"]:
@@ -136,7 +136,7 @@ def _verify(delegator, role: str, digest: bytes, signatures):  # noqa: ANN001, A
     A key id that signs twice is refused; two ids of one and the same key count once.
     """
     threshold, ids = metadata.role(delegator, role)
-    given: dict[str, str] = {}
+    given: dict = {}
     for signature in signatures:
         if type(signature) is not dict or type(signature.get("keyid")) is not str:
             raise BadFormat("%s: a signature without key id" % role)
@@ -160,6 +160,6 @@ def _not_lower(new: int, old: int, name: str) -> None:
         raise Rollback("%s %d after %d" % (name, new, old))
 
 
-def _want(condition: bool, message: str) -> None:
+def _want(condition: object, message: str) -> None:
     if not condition:
         raise ValueError(message)  # a mistake of the caller, not of the repository

@@ -31,7 +31,7 @@ ENDS = ("confirmed", "rolled_back", "failed", "expired")
 _RUNNING = ("requested", "downloading", "verified")
 
 
-def fresh() -> dict[str, object]:
+def fresh() -> dict:
     """Give the state of a node that never took an update.
 
     action, version, word: of the last update; digest: its manifest's SHA-256; since: unix seconds

@@ -1,6 +1,5 @@
 """Files on the node's flash: whole or not at all, read in small pieces."""
 
-import errno
 import os
 from binascii import hexlify
 from hashlib import sha256
@@ -8,6 +7,7 @@ from hashlib import sha256
 from ota.core.errors import FlashFull, NodeError, OtaError
 from ota.device.slices import pause
 
+NO_SPACE = 28  # ENOSPC, which the node's errno module does not name
 _PIECE_BYTES = 512
 _PIECES_A_TURN = 8
 
@@ -89,6 +89,6 @@ async def copy(source, sink, size: int) -> str:  # noqa: ANN001 - binary files
 
 def wrapped(error: OSError) -> OtaError:
     """Turn what a file operation raised into an error of ours."""
-    if error.errno == errno.ENOSPC:
+    if error.errno == NO_SPACE:
         return FlashFull("no blocks left")
     return NodeError("flash: errno %s" % error.errno)

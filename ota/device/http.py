@@ -173,6 +173,7 @@ class Client:
             raise errors.Unreachable("%s port %d: %s" % (host, self._port, error))
 
     async def _send(self, head: bytes, body: bytes) -> None:
+        assert self._writer
         try:
             self._writer.write(head)
             if body:
@@ -191,6 +192,7 @@ class Client:
 
     async def _read(self, view: memoryview) -> int:
         """Read at least one byte into view; Closed when the peer has ended."""
+        assert self._reader
         n = None
         try:
             while n is None:  # over TLS, None means again

@@ -96,7 +96,7 @@ def _plain(text: str) -> str:
     return "".join([c if " " <= c <= "~" and c not in '"\\' else "'" for c in text[:96]])
 
 
-def _feedback(kind: str, action: str, word: str, reason: str) -> dict[str, object]:
+def _feedback(kind: str, action: str, word: str, reason: str) -> dict:
     if kind == "cancelAction":
         execution, result, details = word, "success" if word == "closed" else "failure", []
     else:

@@ -76,7 +76,7 @@ async def _copy(active: str, size: int, digest: str, new: str) -> bool:
         with open(path, "rb") as source, open(new, "wb") as sink:
             return await files.copy(source, sink, size) == digest
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno == files.NO_SPACE:
             raise
         return False  # unreadable there: the server has it
 

@@ -4,13 +4,13 @@ from ota.core import bootrecord
 from ota.device import files
 
 
-def load(data: str) -> dict[str, object]:
+def load(data: str) -> dict:
     """Read the boot record from its two copies in the folder `data`."""
     copies = [files.read("%s/boot.%d" % (data, i), bootrecord.LIMIT_BYTES + 1) for i in (0, 1)]
     return bootrecord.newest(copies)
 
 
-def save(data: str, record: dict[str, object]) -> None:
+def save(data: str, record: dict) -> None:
     """Write a boot record over the older copy."""
     index, line, _ = bootrecord.seal(record)
     files.write("%s/boot.%d" % (data, index), line)

@@ -46,7 +46,7 @@ class Ports:
     line for the log; data, factory: where the slots and the factory's root.json lie.
     """
 
-    def __init__(self, client, device: str, release: dict, runtime: str, now, say) -> None:  # noqa: ANN001, PLR0917
+    def __init__(self, client, device: str, release: dict, runtime: str, now, say) -> None:  # noqa: ANN001
         self.client = client
         self.device = device
         self.release = release

@@ -56,7 +56,7 @@ def test_the_same_timestamp_again_is_nothing_new():
 def test_below_the_threshold():
     trusted = trusted_up_to_snapshot()
     refused(errors.BadSignature, trusted.update_targets(stream("targets_below.json")))
-    assert trusted.targets is None
+    assert not trusted.targets
 
 
 def test_keys_of_the_root_before():
@@ -84,7 +84,7 @@ def test_every_byte_of_a_timestamp_matters():
         trusted = tuf.Trusted(stream("1.root.json"), NOW)
         bad = io.BytesIO(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
         refused(errors.RepositoryError, trusted.update_timestamp(bad))
-        assert trusted.timestamp is None
+        assert not trusted.timestamp
 
 
 def test_canonical_json():

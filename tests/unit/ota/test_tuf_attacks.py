@@ -195,7 +195,7 @@ def test_one_key_under_two_ids_counts_once(node, repository):
     role["threshold"] = 2
     trusted = node.refresh()
     trusted.root = document["signed"]
-    trusted.targets = None
+    trusted.targets = {}
     data = json.loads(repository.sign("targets"))
     data["signatures"].append({"keyid": "f" * 64, "sig": data["signatures"][0]["sig"]})
     with pytest.raises(errors.BadSignature, match="1 of 2"):
