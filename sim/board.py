@@ -16,6 +16,9 @@ from sim.line import Line
 from sim.loop import Loop, Timer
 from sim.vm import FIRST_UART_FD
 
+POWER_ON, HARD, WATCHDOG, DEEP_SLEEP, SOFT = range(1, 6)  # MicroPython's reset causes
+CAUSES = dict(enumerate(("power_on", "hard", "watchdog", "deep_sleep", "soft"), POWER_ON))
+
 _RTC_EPOCH_S = 946_684_800  # 2000-01-01: what an ESP32's clock shows after power-on
 _MEMORY_PIECE = 240
 _FULL = 65535

@@ -9,10 +9,11 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from sim.board import Board, Wiring
+from sim.board import CAUSES, DEEP_SLEEP, HARD, POWER_ON, SOFT, WATCHDOG, Board, Wiring
 from sim.channel import Channel
 from sim.clock import Clock
 from sim.console import SOFT_REBOOT
@@ -25,16 +26,9 @@ from sim.vm import Vm
 
 T = TypeVar("T")
 
-POWER_ON, HARD, WATCHDOG, DEEP_SLEEP, SOFT = 1, 2, 3, 4, 5
-CAUSES = {
-    POWER_ON: "power_on",
-    HARD: "hard",
-    WATCHDOG: "watchdog",
-    DEEP_SLEEP: "deep_sleep",
-    SOFT: "soft",
-}
 _RESETS = (HARD, SOFT, DEEP_SLEEP)  # the kinds of the channel's R
 _QUICK = 3  # starts in a row that never came to boot.py: the runtime itself is broken
+_START_S = 20.0  # what has not come to boot.py by then never will
 _SHORT_S = 1.0  # a run shorter than this makes the pause before the next one longer
 _PAUSES_S = (0.0, 0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 _TAIL = 2000
@@ -73,7 +67,9 @@ class Node:
         self._restart: Timer | None = None
         self._closed = False
         with self.loop.lock:
-            self.board = Board(self.loop, clock or Clock(), self.wiring, self._bite)
+            self.board = Board(
+                self.loop, clock or Clock(), self.wiring, partial(self._stop, (WATCHDOG, 0.0))
+            )
             self._terminal = Terminal(self.loop, log)
             self.console = self._terminal.console
 
@@ -200,6 +196,11 @@ class Node:
         channel = Channel(self._vm.channel, self._asked)
         self._channel_fd = self._vm.channel.fileno()
         self.loop.add(self._channel_fd, channel.ready)
+        self.loop.later(_START_S, partial(self._give_up, self._vm))
+
+    def _give_up(self, vm: Vm) -> None:
+        if vm is self._vm and self.state == "starting":
+            vm.kill()
 
     def _stop(self, ending: tuple[int | None, float]) -> None:
         """End this run of the chip; `ending`: the next start's cause (None: off) and its delay."""
@@ -211,9 +212,6 @@ class Node:
             self._vm.kill()
         else:
             self._next(*ending)
-
-    def _bite(self) -> None:
-        self._stop((WATCHDOG, 0.0))
 
     def _asked(self, op: str, payload: bytes) -> bytes | None:
         if self._ending:

@@ -1,20 +1,28 @@
 """What stands between a node's VM and its serial port: two sockets, and the console's rules.
 
-Ctrl-C interrupts running code, and waits until boot.py has begun; other input lies in the VM's
-socket until it is read. Output goes to the console; while the console's client is behind, the VM
-waits.
+Input lies in the VM's socket until it is read. Ctrl-C interrupts running code; at a prompt it is
+a character. Which of the two it meets is seen once the VM sleeps in a system call, which is also
+when MicroPython's way of raising (right out of the signal handler) is harmless: up to 100 ms are
+given for that. Output goes to the console; while the console's client is behind, the VM waits.
 """
 
+import fcntl
 import socket
+import sys
+import termios
+from collections import deque
+from functools import partial
 from pathlib import Path
 
 from sim.console import Console
-from sim.loop import Loop
+from sim.loop import Loop, Timer
 from sim.vm import Vm
 
 _READ = 65536
 _CTRL_C = b"\x03"
 _CTRL_A = b"\x01"
+_TRY_S = 0.001
+_TRIES = 100
 
 
 class Terminal:
@@ -29,6 +37,8 @@ class Terminal:
         self._vm: Vm | None = None
         self._held: bytes | None = None
         self._choked = False
+        self._typed: deque[bytes] = deque()
+        self._waits: Timer | None = None
         self.console = Console(loop, log, self.type, self._choke)
         loop.add(self._output.fileno(), self._printed)
 
@@ -60,6 +70,7 @@ class Terminal:
     def lose_input(self) -> None:
         """Lose what was typed and not read, as a chip without power does."""
         self._held = None
+        self._typed.clear()
         try:
             while self._vm_input.recv(_READ, socket.MSG_DONTWAIT):
                 pass
@@ -76,14 +87,36 @@ class Terminal:
         if self._held is not None:
             self._held = (self._held + data)[-_READ:]
             return
-        vm = self._vm
-        if vm is None:
-            return  # off, or asleep
         for i, piece in enumerate(data.split(_CTRL_C)):
             if i:
-                vm.interrupt(lambda: self._feed(_CTRL_C))
+                self._typed.append(_CTRL_C)
             if piece:
-                self._feed(piece)
+                self._typed.append(piece)
+        if self._waits is None:
+            self._pass_on()
+
+    def _pass_on(self, tries: int = _TRIES) -> None:
+        self._waits = None
+        while self._typed:
+            if self._vm is None or not self._vm.alive:
+                self._typed.clear()  # off, or asleep
+                return
+            if self._typed[0] == _CTRL_C:
+                runs_code = self._vm.runs_code
+                settled = self._vm.sleeps and (runs_code or not self._unread())
+                if tries > 0 and not settled:
+                    self._waits = self._loop.later(_TRY_S, partial(self._pass_on, tries - 1))
+                    return
+                tries = _TRIES
+                if runs_code:
+                    self._vm.interrupt()
+                    self._typed.popleft()
+                    continue
+            self._feed(self._typed.popleft())
+
+    def _unread(self) -> int:
+        answer = fcntl.ioctl(self._vm_input, termios.FIONREAD, bytes(4))
+        return int.from_bytes(answer, sys.byteorder)
 
     def close(self) -> None:
         """Take port and sockets away."""

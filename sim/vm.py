@@ -1,7 +1,7 @@
 """One run of a node's VM: a process with its descriptors, from start to exit.
 
-It holds none of the host's terminal: input and output are sockets, so that nothing it printed is
-lost when it is killed, and Ctrl-C is a SIGINT that `interrupt` sends. A pipe's end that only this
+It has no terminal: input and output are sockets, so that nothing it printed is lost when it is
+killed, and Ctrl-C is a SIGINT that `interrupt` sends. A pipe's end that only this
 process holds kills the VM should this process die in whatever way.
 """
 
@@ -19,7 +19,6 @@ _F_SETSIG = 10  # Linux: the signal of O_ASYNC (fcntl(2)); the fcntl module lack
 _HIGH = 64  # descriptors to hand over lie above those they become, so that dup2 overwrites none
 _LIFE_FD = 6
 FIRST_UART_FD = 7
-_BUSY_TRIES = 100  # ms that an interrupt waits for the VM to be idle
 
 
 class Vm:
@@ -65,27 +64,21 @@ class Vm:
         if self.alive:
             os.kill(self.pid, signal.SIGKILL)
 
-    def interrupt(self, fallback: Callable[[], None], tries: int = _BUSY_TRIES) -> None:
-        """Raise KeyboardInterrupt in running code; at a prompt call `fallback` instead.
-
-        MicroPython catches SIGINT only while it runs code, and raises right out of the handler:
-        so this waits a little for it to sleep in a system call before it strikes.
-        """
-        if not self.alive:
-            return
-        if not self._catches_sigint():
-            fallback()
-        elif tries <= 0 or self._sleeps():
+    def interrupt(self) -> None:
+        """Raise KeyboardInterrupt in running code."""
+        if self.alive:
             os.kill(self.pid, signal.SIGINT)
-        else:
-            self._loop.later(0.001, lambda: self.interrupt(fallback, tries - 1))
 
-    def _catches_sigint(self) -> bool:
+    @property
+    def runs_code(self) -> bool:
+        """Whether it catches SIGINT: MicroPython does while it runs code, not at a prompt."""
         with Path(f"/proc/{self.pid}/status").open(encoding="ascii") as status:
             caught = next((line for line in status if line.startswith("SigCgt:")), "SigCgt: 0")
         return bool(int(caught.split()[1], 16) >> (signal.SIGINT - 1) & 1)
 
-    def _sleeps(self) -> bool:
+    @property
+    def sleeps(self) -> bool:
+        """Whether it waits in a system call."""
         stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
         return stat.rpartition(")")[2].split()[0] == "S"
 

@@ -4,6 +4,7 @@ The input is pulled so that a floating or low pin means full light: a node witho
 or crashed brightens the street. Only a pin that is driven high dims.
 """
 
+import threading
 from collections import deque
 from collections.abc import Callable
 
@@ -25,6 +26,7 @@ class LampCircuit:
     def __init__(
         self, clock: Time, sky: Sky, *, wanted: Callable[[float], float] | None = None
     ) -> None:
+        self._lock = threading.Lock()
         self._clock = clock
         self._sky = sky
         self._wanted = wanted or self._by_daylight
@@ -81,11 +83,12 @@ class LampCircuit:
         return 100.0 if self._sky.illuminance(at) < NIGHT_LUX else 0.0
 
     def _account(self) -> None:
-        now = self._clock.now()
-        share = self.level / 100.0
-        while self._at < now:
-            step = min(_STEP_S, now - self._at)
-            self._lit_s += share * step
-            if self._mains and share < _DARK and self._wanted(self._at) > 0:
-                self._dark_s += step
-            self._at += step
+        with self._lock:  # tests ask while the node's thread drives
+            now = self._clock.now()
+            share = self.level / 100.0
+            while self._at < now:
+                step = min(_STEP_S, now - self._at)
+                self._lit_s += share * step
+                if self._mains and share < _DARK and self._wanted(self._at) > 0:
+                    self._dark_s += step
+                self._at += step

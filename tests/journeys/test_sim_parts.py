@@ -111,7 +111,7 @@ def test_a_killed_read_leaves_the_channel_whole(run):
         "    while True: assert 8000 < adc.read_uv() < 8500\n"
         "print('ready')\n"
     )
-    for _ in range(20):
+    for _ in range(10):
         mark = node.console.length
         node.send(b"work()\r")
         node.wait_text("work()", 5, since=mark)
