@@ -117,7 +117,9 @@ class Demo:
         server, kept = city.home / "server", city.home.parent / "kept"
         shutil.copytree(server / "tuf", kept)
         forged = city.release("1.3.0", _thief_gate, publish=False, out="forged")
-        refusal = city.lamppost("release", "upload", forged["bundle"], status=2)
+        thiefs = ("--home", city.home.parent / "thief")
+        city.lamppost("ota", "init", "--unencrypted", *thiefs)
+        refusal = city.lamppost("ota", "publish", forged["bundle"], *thiefs, status=2)
         story.check("server_refuses_forged", bool(refusal), f"upload refused: {refusal}")
         thief.forge(server, Path(forged["bundle"]))
         self._update("1.3.0", "failed")

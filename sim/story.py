@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 
@@ -60,13 +61,13 @@ class Story:
 
     def tell(self, text: str) -> None:
         """Add a line beneath the step."""
-        self._console.print(f"    {text}", markup=False)
+        self._console.print(f"    {text}", markup=False, soft_wrap=True)
 
     def check(self, name: str, holds: bool, words: str) -> None:
         """Give a verdict; once false, a name stays false."""
         self.checks[name] = holds and self.checks.get(name, True)
         sign, colour = ("ok ", "green") if holds else ("NO ", "red")
-        self._console.print(f"    [{colour}]{sign}[/{colour}] {_plain(words)}")
+        self._console.print(f"    [{colour}]{sign}[/{colour}] {escape(words)}", soft_wrap=True)
 
     def end(self) -> None:
         """Tell the verdict of the whole."""
@@ -82,8 +83,4 @@ class Story:
 
     def print(self, text: str) -> None:
         """Print a line as it is."""
-        self._console.print(text, markup=False)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
+        self._console.print(text, markup=False, soft_wrap=True)

@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
     Metadata,
-    MetaFile,
     Snapshot,
     TargetFile,
     Targets,
@@ -47,14 +46,7 @@ def forge(server: Path, bundle: Path) -> str:
     snapshot = _load(tuf, f"{timestamp.snapshot_meta.version}.snapshot.json", Snapshot)
     targets = _load(tuf, f"{snapshot.meta['targets.json'].version}.targets.json", Targets)
     targets.targets[path] = TargetFile.from_data(path, manifest, ["sha256"])
-    targets.version += 1
     _write(tuf, f"{targets.version}.targets.json", targets, CryptoSigner.generate_ecdsa())
-    snapshot.meta["targets.json"] = MetaFile(targets.version)
-    snapshot.version += 1
-    _write(tuf, f"{snapshot.version}.snapshot.json", snapshot, _stolen(tuf, "snapshot"))
-    timestamp.snapshot_meta = MetaFile(snapshot.version)
-    timestamp.version += 1
-    _write(tuf, "timestamp.json", timestamp, _stolen(tuf, "timestamp"))
     return path
 
 
