@@ -8,6 +8,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg  # type: ignore[import-untyped]
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -93,6 +94,14 @@ def _database(_: Request, error: Exception) -> Response:
     return response(500, "internal", "the server failed; its log says why")
 
 
+def _passing(_: Request, error: Exception) -> Response:
+    # A connection that cannot be made (asyncpg's own errors come unwrapped from there), a full
+    # disk: the operator mends it, the caller comes again.
+    log.error("%s: %s", type(error).__name__, error)
+    detail = "the server cannot do this now; try again"
+    return response(503, "unavailable", detail, {"Retry-After": "10"})
+
+
 def _unexpected(_: Request, error: Exception) -> Response:
     log.error("unexpected", exc_info=error)
     return response(500, "internal", "the server failed; its log says why")
@@ -105,5 +114,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(PoolTimeout, _database)
-    app.add_exception_handler(OSError, _unexpected)
+    app.add_exception_handler(asyncpg.PostgresError, _passing)
+    app.add_exception_handler(OSError, _passing)
     app.add_exception_handler(Exception, _unexpected)

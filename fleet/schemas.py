@@ -13,7 +13,7 @@ DeviceId = Annotated[
 Label = Annotated[
     str,
     StringConstraints(
-        pattern=r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?$",
+        pattern=r"^[^\s\x00-\x1f\x7f-\x9f](?:[^\x00-\x1f\x7f-\x9f]{0,98}[^\s\x00-\x1f\x7f-\x9f])?$",
         min_length=1,
         max_length=100,
     ),

@@ -95,12 +95,13 @@ def _uvicorn(application: Any, context: ssl.SSLContext | None) -> _Server:
 
 
 async def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises OperatorError when it cannot start."""
-    settings.home.require()
+    """Serve a home and database that were checked, until SIGTERM or SIGINT.
+
+    Raises OperatorError when it cannot start.
+    """
     authority = ca.load(settings.home)
     database = Database(settings.database_url)
     try:
-        await database.check()
         bound = sockets.bind(settings)
         try:
             context = Context(settings, database, authority, Repository(settings.home))
@@ -132,10 +133,12 @@ async def _serve(context: Context, bound: sockets.Sockets) -> None:
     keepers = [
         asyncio.create_task(_every(limits.KEEPER_S, lambda: _refresh(context))),
         asyncio.create_task(_every(_DAY_S, certificate.renew)),
-        asyncio.create_task(_announce(context.settings, bound, servers)),
     ]
     try:
-        await asyncio.gather(*(server.serve([one]) for server, one in servers.items()))
+        await asyncio.gather(
+            _announce(context.settings, bound, servers),
+            *(server.serve([one]) for server, one in servers.items()),
+        )
     finally:
         for keeper in keepers:
             keeper.cancel()
@@ -159,7 +162,10 @@ async def _announce(
         await server.up.wait()
     where = bound.addresses()
     if settings.ready_file is not None:
-        atomic.write(settings.ready_file, json.dumps(where).encode())
+        try:
+            atomic.write(settings.ready_file, json.dumps(where).encode())
+        except OSError as error:
+            raise OperatorError(f"cannot write {settings.ready_file}: {error.strerror}") from error
     shown = " ".join(f"{name}={host}:{port}" for name, (host, port) in where.items())
     log.info("serving %s", shown)
 

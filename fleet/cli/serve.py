@@ -52,12 +52,23 @@ def init(home: Path, database_url: str | None, as_json: bool) -> None:
     click.echo(f"next: lamppost token create --home {home} --role admin")
 
 
-async def _migrate(home: Path, url: str | None) -> None:
+async def _check(home: Path, url: str | None) -> None:
     from fleet.cli.local import database  # noqa: PLC0415 - likewise
 
     found = database(home, url)
     try:
-        await found.migrate()
+        await found.check()
+    finally:
+        await found.close()
+
+
+async def _migrate(home: Path, url: str | None) -> None:
+    from fleet.cli.local import database  # noqa: PLC0415 - likewise
+    from fleet.migrate import migrate  # noqa: PLC0415 - likewise
+
+    found = database(home, url)
+    try:
+        await migrate(found)
     finally:
         await found.close()
 
@@ -145,6 +156,8 @@ def serve(
         poll_s=poll_interval,
         ready_file=ready_file,
     )
+    place.require()
+    asyncio.run(_check(home, database_url))
     from fleet import server  # noqa: PLC0415 - likewise
 
     asyncio.run(server.run(settings))

@@ -73,15 +73,15 @@ async def site(session: AsyncSession, device_id: str) -> str | None:
     return await session.scalar(select(Device.site).where(Device.id == device_id))
 
 
-async def activate(session: AsyncSession, device_id: str) -> bool:
-    """Note that a device has an identity now; False if its state forbids it."""
-    statement = (
-        update(Device)
-        .where(Device.id == device_id, Device.state.in_(SPEAKING))
-        .values(state="active")
-        .returning(Device.id)
-    )
-    return await session.scalar(statement) is not None
+async def may_enroll(session: AsyncSession, device_id: str) -> bool:
+    """Say whether a device's state lets it have an identity; holds the row for the transaction."""
+    query = select(Device.state).where(Device.id == device_id).with_for_update()
+    return await session.scalar(query) in SPEAKING
+
+
+async def activate(session: AsyncSession, device_id: str) -> None:
+    """Note that a device has an identity now."""
+    await session.execute(update(Device).where(Device.id == device_id).values(state="active"))
 
 
 _MOVES = {

@@ -100,6 +100,8 @@ async def redeem(
 
     Of two who come with the same claim at once, the UPDATE lets one through.
     """
+    if not await devices.may_enroll(session, device_id):
+        return Refused(STATE)
     statement = (
         update(Claim)
         .where(
@@ -113,8 +115,7 @@ async def redeem(
     )
     if await session.scalar(statement) is None:
         return await check_claim(session, now, device_id, token) or Refused(USED)
-    if not await devices.activate(session, device_id):
-        return Refused(STATE)
+    await devices.activate(session, device_id)
     # Whoever held an identity of this device before has lost it with the new claim.
     await _revoke(session, now, device_id, "superseded")
     return await issue(session, authority, now, device_id, public, days, "identity.enrol")

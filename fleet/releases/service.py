@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.audit import service as audit
@@ -23,7 +23,10 @@ async def record(
     bundle: Bundle,
     accepted: Accepted,
 ) -> Release:
-    """Add the release unless it is there, and note which releases are still listed."""
+    """Add the release unless it is there, and note which releases are still listed.
+
+    Of two uploads at once the later metadata has the last word, whichever comes here first.
+    """
     header, data = bundle.header, bundle.manifest
     statement = (
         database.insert(Release)
@@ -47,17 +50,31 @@ async def record(
         .returning(Release.id)
     )
     added = await session.scalar(statement)
-    for release in await page(session):
-        listed = f"{release.board}/{release.version}.jsonl" in accepted.listed
-        await session.execute(
-            update(Release).where(Release.id == release.id).values(listed=listed)
+    await session.execute(
+        update(Release)
+        .where(
+            Release.board == header["board"],
+            Release.version == header["version"],
+            Release.targets_version < accepted.targets_version,
         )
+        .values(targets_version=accepted.targets_version)
+    )
+    await _list(session, accepted)
     found = await find(session, header["board"], header["version"])
     assert found is not None
     if added is not None:
         subject = f"{found.board} {found.version}"
         audit.record(session, now, actor, "release.upload", subject, sha256=found.sha256)
     return found
+
+
+async def _list(session: AsyncSession, accepted: Accepted) -> None:
+    newest = await session.scalar(select(func.max(Release.targets_version)))
+    for release in await page(session) if newest == accepted.targets_version else ():
+        listed = f"{release.board}/{release.version}.jsonl" in accepted.listed
+        await session.execute(
+            update(Release).where(Release.id == release.id).values(listed=listed)
+        )
 
 
 async def page(session: AsyncSession) -> Sequence[Release]:

@@ -167,15 +167,6 @@ def test_a_manifest_reaches_no_file_outside_the_slot(publisher, board, path):
     assert refused(publisher, bundle.pack(made, targets)) == (422, "bundle-content")
 
 
-def test_without_a_repository_nothing_is_taken(fresh_server, tmp_path, files):
-    data = forger(fresh_server, tmp_path / "other").bundle("1.0.0", "esp32", files)
-    headers = {"Content-Type": "application/zip"}
-    answer = fresh_server.admin.post("/releases", content=data, headers=headers)
-    assert (answer.status_code, problem(answer)) == (409, "repository-missing")
-    answer = fresh_server.anonymous.get("/tuf/metadata/timestamp.json")
-    assert answer.status_code == 404
-
-
 def test_only_an_admin_of_the_whole_fleet_uploads(server, publisher, board, files):
     data = publisher.bundle("1.0.0", board, files)
     headers = {"Content-Type": "application/zip"}

@@ -74,20 +74,15 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 @pytest.mark.parametrize(
     ("url", "part"),
     [
-        ("postgresql://nobody@127.0.0.1:1/fleet", "cannot reach"),
-        ("postgresql://nobody@/fleet?host=/nonexistent", "cannot reach"),
         ("sqlite:////nonexistent/folder/fleet.db", "lamppost init"),
         ("nonsense", "malformed"),
-        ("mysql://localhost/fleet", "sqlite or postgresql"),
-        ("postgresql://127.0.0.1", "names no database"),
-        ("postgresql://127.0.0.1:port/fleet", "malformed"),
     ],
 )
 def test_a_database_that_is_not_there(home, url, part):
     says(serve(home, "--database-url", url), part)
 
 
-def test_a_password_in_a_database_url_is_not_printed(home):
+def test_a_database_that_cannot_be_reached_and_its_password_is_not_printed(home):
     done = serve(home, "--database-url", "postgresql://me:hunter2@127.0.0.1:1/fleet")
     says(done, "cannot reach")
     assert "hunter2" not in done.stderr
@@ -106,6 +101,7 @@ def test_a_server_that_is_not_there():
     says(lamppost("device", "list", LAMPPOST_TOKEN=""), "no token")
 
 
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 def test_a_working_day_of_an_operator(server, tmp_path):
     environment = {"LAMPPOST_URL": server.operator_url}
     (tmp_path / "token").write_text(server.token() + "\n")

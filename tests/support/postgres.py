@@ -40,7 +40,7 @@ class Postgres:
         self._as: dict[str, object] = {}
         try:
             self._prepare()
-            self._start()
+            self.start()
         except (OSError, subprocess.SubprocessError, LookupError) as error:
             self.stop()
             raise CannotStartError(str(error)) from error
@@ -57,11 +57,15 @@ class Postgres:
         self._psql(f'CREATE DATABASE "{database}"')
         return self.url(database)
 
-    def stop(self) -> None:
-        """End the server at once and remove everything."""
+    def halt(self) -> None:
+        """End the server at once; what is committed stays."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(_START_S)
+
+    def stop(self) -> None:
+        """End the server at once and remove everything."""
+        self.halt()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _prepare(self) -> None:
@@ -84,7 +88,8 @@ class Postgres:
             copy.chmod(0o755)
             self._bin = copy / "bin"
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
         log = (self.folder / "log").open("wb")
         settings = ["listen_addresses=", f"unix_socket_directories={self.folder}", "fsync=off",
                     "max_connections=60", "shared_buffers=16MB"]  # fmt: skip

@@ -9,8 +9,10 @@ from fleetserver import csr
 
 from fleet import limits
 from fleet.audit.service import Refusals
+from fleet.db import parse_url
 from fleet.ddi import attributes, documents, feedback
 from fleet.ddi.errors import BadFeedback
+from fleet.errors import OperatorError
 from fleet.identity.csr import read as read_csr
 from fleet.identity.errors import BadCsr, ForeignCsr
 from fleet.rollouts.policy import Effect, Status, decide
@@ -141,6 +143,23 @@ def test_a_request_names_one_node_and_proves_its_key():
 def test_addresses_that_are_none(text):
     with pytest.raises(ValueError, match=r"HOST:PORT|above"):
         Address.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nonsense", "malformed"),
+        ("", "malformed"),
+        ("mysql://localhost/fleet", "sqlite or postgresql"),
+        ("postgresql+psycopg://localhost/fleet", "sqlite or postgresql"),
+        ("postgresql://127.0.0.1", "names no database"),
+        ("sqlite://", "names no database"),
+        ("postgresql://127.0.0.1:port/fleet", "malformed"),
+    ],
+)
+def test_database_urls_that_are_none(url, reason):
+    with pytest.raises(OperatorError, match=reason):
+        parse_url(url)
 
 
 def test_addresses():

@@ -1,0 +1,73 @@
+"""The online half of the TUF repository: signed anew in time, with keys that root.json names."""
+
+import json
+import time
+
+import pytest
+from bundles import release
+
+from fleet import limits
+from fleet.releases.bundle import read as read_bundle
+from fleet.releases.errors import NoRepository
+from fleet.releases.repository import Repository
+from fleet.settings import Home
+from ota.build import keys, repository
+from ota.build.bundle import pack
+
+NOW = int(time.time())
+DAY = 86400
+
+
+@pytest.fixture
+def home(tmp_path):
+    made = Home(tmp_path)
+    made.make()
+    repository.init(repository.Home(tmp_path), None)
+    return made
+
+
+def read(home, name):
+    return json.loads((home.tuf / "metadata" / name).read_bytes())["signed"]
+
+
+def test_metadata_is_signed_anew_before_it_expires(home):
+    online = Repository(home)
+    first = read(home, "timestamp.json")["version"]
+    now, signed = NOW, 0
+    for _ in range(90):
+        signed += online.refresh(now)
+        timestamp = read(home, "timestamp.json")
+        snapshot = read(home, f"{timestamp['meta']['snapshot.json']['version']}.snapshot.json")
+        ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now + DAY // 2))
+        assert timestamp["expires"] > ends
+        assert snapshot["expires"] > ends
+        now += DAY // 2
+    assert signed > 20
+    assert read(home, "timestamp.json")["version"] == first + signed
+    assert not online.refresh(now - DAY // 2)
+
+
+def test_every_snapshot_and_root_stays(home):
+    online = Repository(home)
+    for days in (0, 20, 40):
+        online.refresh(NOW + days * DAY)
+    names = {path.name for path in (home.tuf / "metadata").iterdir()}
+    assert {"1.root.json", "1.targets.json", "1.snapshot.json", "2.snapshot.json"} <= names
+
+
+def test_keys_that_root_does_not_name_sign_nothing(home):
+    (home.tuf / "keys/timestamp.pem").unlink()
+    keys.generate(home.tuf / "keys/timestamp.pem", None)
+    before = (home.tuf / "metadata/timestamp.json").read_bytes()
+    with pytest.raises(NoRepository, match=r"root\.json"):
+        Repository(home).refresh(NOW + limits.TIMESTAMP_S + 7 * DAY)
+    assert (home.tuf / "metadata/timestamp.json").read_bytes() == before
+
+
+def test_without_a_repository_there_is_nothing_to_do(tmp_path):
+    online = Repository(Home(tmp_path))
+    assert not online.refresh(NOW)
+    made = release("1.0.0", "esp32", {"firmware/main.mpy": b"x"})
+    bundle = read_bundle(pack(made, b"{}"))
+    with pytest.raises(NoRepository, match="lamppost ota init"):
+        online.accept(bundle, NOW)
