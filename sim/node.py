@@ -140,8 +140,7 @@ class Node:
 
     def wait(self, predicate: Callable[[], T], deadline_s: float, what: str = "") -> T:
         """Return the first true value of `predicate`; DeadlineError with the console's end."""
-        value = self.loop.wait(predicate, deadline_s)
-        if value:
+        if value := self.loop.wait(predicate, deadline_s):
             return value
         raise DeadlineError(
             f"waited {deadline_s:g} s for {what or 'the node'}; it is {self.state}, started by "
