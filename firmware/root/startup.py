@@ -8,9 +8,11 @@ the other slot when it is damaged. Nothing of a slot runs before that.
 leaves it at the prompt. The lamp's pin is never touched here: floating means full light.
 """
 
+import sys
+
+sys.path[:] = [".frozen"]  # the rest is built in: an import would search the flash for each first
 import gc
 import os
-import sys
 import time
 from binascii import hexlify
 from hashlib import sha256
@@ -24,6 +26,9 @@ IMPORT_MS = 60_000  # the slot's own watchdog takes over within this
 CABLE_MS = 600_000  # a session on the cable lives this long; so does the pause of a dead node
 _COLLECT_BYTES = 8192  # collect so often: garbage must not scatter what stays
 _CHUNK = 1024
+# LittleFS reads its directories in these steps; at the default of 32 a start takes five times the
+# flash operations, each of which stops both cores. Four of these are held twice, and per open file.
+_READ_BYTES = 128
 _LINE_MAX = 512
 _CAUSES = (
     ("HARD_RESET", "hard"),
@@ -32,6 +37,9 @@ _CAUSES = (
     ("SOFT_RESET", "soft"),
 )
 
+
+# Likewise the slot's imports, again in every module, unless these are known as loaded.
+_BUILT_IN = "asyncio binascii collections errno hashlib json machine os socket struct time"
 
 _start = time.ticks_ms()
 
@@ -45,6 +53,9 @@ def say(text: str) -> None:
 def boot() -> None:
     """Choose a sound slot and put it on the path."""
     gc.threshold(_COLLECT_BYTES)
+    for name in _BUILT_IN.split():
+        sys.modules[name] = __import__(name)
+    sys.path.append("/lib")
     cause = reset_cause()
     if cause == "soft":
         watchdog(CABLE_MS)
@@ -120,11 +131,12 @@ def mount() -> None:
         pass
     part = Partition("data")
     try:
-        vfs.mount(part, "/data")
+        volume = vfs.VfsLfs2(part, readsize=_READ_BYTES, mtime=False)
     except OSError:
         say("formatting data")
         vfs.VfsLfs2.mkfs(part)
-        vfs.mount(part, "/data")
+        volume = vfs.VfsLfs2(part, readsize=_READ_BYTES, mtime=False)
+    vfs.mount(volume, "/data")
 
 
 def choose(cause: str) -> str | None:
