@@ -49,6 +49,11 @@ def connect(proxy, timeout_s=5):
     return socket.create_connection(("127.0.0.1", proxy.port), timeout_s)
 
 
+def hear(proxy):
+    with connect(proxy) as connection:
+        return connection.recv(1)
+
+
 def exactly(connection, count):
     data = b""
     while len(data) < count:
@@ -119,8 +124,8 @@ def test_connections_are_cut_now_or_after_so_many_bytes(proxy):
 
 def test_refused_connections_and_a_port_in_use(proxy, echo):
     proxy.faults.refuse = True
-    with connect(proxy) as connection, pytest.raises(ConnectionResetError):
-        connection.recv(1)
+    with pytest.raises(ConnectionResetError):
+        hear(proxy)
     with pytest.raises(SimError, match="cannot listen"):
         Proxy(echo, port=proxy.port)
 
