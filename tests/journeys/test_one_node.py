@@ -1,0 +1,250 @@
+"""One emulated node and a real server: everything that a node goes through in its first year."""
+
+import json
+import shutil
+import signal
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sim import flashfiles, thief
+from sim.city import City
+
+_GATE = '"pm25": (0, 1000)'
+
+
+def gate(limit):
+    """Give a real change of one small file."""
+    return {"core/ranges.py": lambda text: text.replace(_GATE, f'"pm25": (0, {limit})')}
+
+
+def broken(_):
+    return 'async def run(node):\n    raise RuntimeError("built to fail")\n'
+
+
+def founded(home, url):
+    made = City(home, database_url=url)
+    made.found()
+    made.serve()
+    made.release("1.0.0")
+    return made
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    """Give a city whose server runs and has 1.0.0."""
+    with founded(tmp_path_factory.mktemp("city") / "home", None) as made:
+        yield made
+
+
+@pytest.fixture
+def city_of_its_own(database_url, tmp_path):
+    """Give a city for one test, on each engine."""
+    with founded(tmp_path / "home", database_url()) as made:
+        yield made
+
+
+@pytest.fixture
+def node(city):
+    """Give a node that has just been switched on and has enrolled."""
+    made = started(city)
+    yield made
+    made.close()
+
+
+def started(city):
+    made = city.node(f"node-{len(city.nodes) + 1}", "1.0.0")
+    made.power_on()
+    made.wait_text("enrol: certificate", 40)
+    return made
+
+
+def windows(city, node):
+    return [(row["box"], row["seq"]) for row in city.readings(node) if row["stream"] == "pm25"]
+
+
+def produced_are_stored_once(city, node):
+    """Compare flash and server after the node has been switched off."""
+    node.power_off()
+    produced, unsent = flashfiles.outbox(node.flash.path)
+    stored = windows(city, node)
+    assert len(stored) == len(set(stored))
+    assert set(stored) | unsent == produced
+    return stored
+
+
+@pytest.mark.timeout(240)
+def test_it_takes_good_releases_and_no_others(city_of_its_own, tmp_path):
+    city = city_of_its_own
+    node = started(city)
+    assert city.device(node)["state"] == "active"
+    assert "etc/claim" not in flashfiles.read(node.flash.path, "vfs")
+
+    built = city.release("1.1.0", gate(900))
+    before = city.received
+    first = city.rollout("1.1.0", node)
+    city.wait_action(first, node, "confirmed", 90)
+    assert city.received - before < built["deflated"] / 3
+    assert flashfiles.version(node.flash.path) == "1.1.0"
+
+    city.release("1.2.0", {"tasks/selftest.py": broken})
+    reason = city.wait_action(city.rollout("1.2.0", node), node, "rolled_back", 90)
+    assert "built to fail" in reason
+    assert flashfiles.version(node.flash.path) == "1.1.0"
+
+    city.release("1.3.0", gate(1100))
+    server = city.home / "server"
+    shutil.copytree(server / "tuf", tmp_path / "tuf")
+    forged = city.release("1.3.0", gate(1), publish=False, out="forged")
+    assert "targets.json" in city.lamppost("release", "upload", forged["bundle"], status=2)
+    thief.forge(server, Path(forged["bundle"]))
+    reason = city.wait_action(city.rollout("1.3.0", node), node, "failed", 60)
+    assert "ignature" in reason
+    assert flashfiles.version(node.flash.path) == "1.1.0"
+    shutil.rmtree(server / "tuf")
+    shutil.move(tmp_path / "tuf", server / "tuf")
+
+    node.cut_power_at(60, "change", "within")
+    rollout = city.rollout("1.3.0", node)
+    node.wait(lambda: node.state == "off", 60, "the power cut")
+    node.power_on()
+    city.wait_action(rollout, node, "confirmed", 90)
+    assert flashfiles.version(node.flash.path) == "1.3.0"
+    assert node.cuts == 1
+
+    assert node.lamp.lit_s > 0
+    assert node.lamp.dark_s == 0
+    assert len(produced_are_stored_once(city, node)) >= 10
+    acts = {entry["act"] for entry in city.lamppost("audit", "list")}
+    assert acts >= {"device.add", "rollout.create"}
+
+
+@pytest.mark.timeout(120)
+def test_a_server_that_is_killed_costs_no_window(city_of_its_own):
+    city = city_of_its_own
+    node = started(city)
+    for _ in range(2):
+        node.wait_text("acknowledged", 30, node.console.length)
+        city.stop(signal.SIGKILL)
+        node.wait_text("sample: window", 30, node.console.length)
+        city.serve()
+    node.wait_text("acknowledged", 60, node.console.length)
+    assert produced_are_stored_once(city, node)
+
+
+@pytest.mark.timeout(120)
+def test_an_expired_timestamp_is_refused(city, node, tmp_path):
+    city.release("1.0.1", gate(800))
+    server = city.home / "server"
+    shutil.copytree(server / "tuf", tmp_path / "tuf")
+    thief.freeze(server)
+    reason = city.wait_action(city.rollout("1.0.1", node), node, "failed", 60)
+    assert reason.startswith("Expired: timestamp")
+    assert flashfiles.version(node.flash.path) == "1.0.0"
+    shutil.rmtree(server / "tuf")
+    shutil.move(tmp_path / "tuf", server / "tuf")
+
+
+DAMAGES = {
+    "cut short": lambda whole: whole[:-1],
+    "a bit flipped": lambda whole: whole[:40] + bytes([whole[40] ^ 1]) + whole[41:],
+    "more than signed": lambda whole: whole + b"more",
+}
+
+
+@pytest.mark.parametrize("damage", list(DAMAGES))
+@pytest.mark.timeout(120)
+def test_a_file_that_is_not_what_was_signed_is_refused(city, node, damage):
+    number = list(DAMAGES).index(damage)
+    version = f"1.4.{number}"
+    city.release(version, gate(700 + number))
+    (changed,) = files_of(city, version) - files_of(city, "1.0.0")
+    path = city.home / "server" / changed
+    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    city.wait_action(city.rollout(version, node), node, "failed", 60)
+    assert flashfiles.version(node.flash.path) == "1.0.0"
+    node.wait_text("acknowledged", 30, node.console.length)
+
+
+def files_of(city, version):
+    with zipfile.ZipFile(city.bundles[version]["bundle"]) as archive:
+        return {name for name in archive.namelist() if name.startswith("files/")}
+
+
+@pytest.mark.timeout(120)
+def test_a_wrong_claim_opens_nothing(city, node):
+    node.power_off()
+    claim = city.lamppost("device", "claim", node.id, "--ttl", "1h")["token"]
+    flashfiles.change(
+        node.flash.path, "vfs", {"etc/identity": None, "etc/claim": claim[:-2].encode() + b"xx"}
+    )
+    mark = node.console.length
+    node.power_on()
+    node.wait_text("enrol: refused", 40, mark)
+    acts = [each for each in city.lamppost("audit", "list") if each["subject"] == node.id]
+    assert any(each["outcome"] == "refused" for each in acts)
+    assert node.lamp.level == 100
+
+
+@pytest.mark.timeout(120)
+def test_a_server_of_another_ca_is_not_spoken_to(city, node):
+    node.power_off()
+    strange = City(city.home.parent / "strange")
+    strange.lamppost("init")
+    anchor = (strange.home / "server" / "pki" / "ca.der").read_bytes()
+    flashfiles.change(node.flash.path, "vfs", {"etc/ca.der": anchor})
+    mark, stored = node.console.length, len(windows(city, node))
+    node.power_on()
+    node.wait_text("Untrusted", 40, mark)
+    assert len(windows(city, node)) == stored
+    assert node.lamp.level == 100
+    strange.close()
+
+
+@pytest.mark.parametrize("damage", ["one record", "both records", "a file", "a manifest"])
+@pytest.mark.timeout(120)
+def test_damage_on_flash_does_not_keep_it_from_starting(city, node, damage):
+    node.power_off()
+    files = flashfiles.read(node.flash.path, "data")
+    slot = "a/"
+    mpy = files[slot + "firmware/main.mpy"]
+    bad = {
+        "one record": {"boot.1": b"\xff" * 64},
+        "both records": {"boot.0": b"", "boot.1": b"\x00" * 600},
+        "a file": {slot + "firmware/main.mpy": mpy[:100] + b"\x00\x00" + mpy[102:]},
+        "a manifest": {slot + "manifest.jsonl": files[slot + "manifest.jsonl"][:-30]},
+    }[damage]
+    flashfiles.change(node.flash.path, "data", bad)
+    mark = node.console.length
+    node.power_on()
+    node.wait_text("acknowledged", 40, mark)
+    assert node.resets[-1] == "power_on"
+    if damage.startswith("a "):
+        assert "slot b" in node.console.since(mark)
+
+
+@pytest.mark.timeout(120)
+def test_an_invalid_config_is_named_and_the_last_one_stays(city, node):
+    node.power_off()
+    config = json.loads(flashfiles.read(node.flash.path, "vfs")["etc/config.json"])
+    config["sample_s"] = "often"
+    flashfiles.change(node.flash.path, "vfs", {"etc/config.json": json.dumps(config).encode()})
+    mark = node.console.length
+    node.power_on()
+    shown = node.wait_text("acknowledged", 40, mark)
+    assert "sample_s" in shown
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("fault", ["silent", "bad_checksum", "cut_short"])
+def test_a_sensor_at_fault_leaves_a_gap_and_never_a_reading(city, node, fault):
+    part = next(iter(node.wiring.uart.values()))
+    part.fault = fault
+    seen = len(windows(city, node))
+    city.wait(lambda: len(windows(city, node)) > seen + 2, 40, "windows after the fault")
+    last = [row for row in city.readings(node) if row["stream"] == "pm25"][-1]
+    assert last["value"] is None
+    assert last["count"] == 0
+    others = [row for row in city.readings(node) if row["stream"] == "temperature"][-1]
+    assert others["value"] is not None
