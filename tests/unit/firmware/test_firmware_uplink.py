@@ -1,0 +1,186 @@
+"""Uplink: at least once, never lost, never asked twice about what was refused."""
+
+import asyncio
+import json
+
+import faketime
+import pytest
+
+from firmware.tasks import outbox, uplink
+from ota.core import errors
+from ota.device.http import Response
+
+T = 1_795_000_000
+
+
+class Server:
+    """Answers requests by a script: a status, (status, headers), an error, or a function."""
+
+    def __init__(self, clock, *script):
+        self.script = list(script)
+        self.clock = clock
+        self.packs = []
+        self.times = []
+
+    async def request(self, method, path, body, content_type):
+        assert (method, content_type) == ("POST", "application/senml+json")
+        assert path == "/telemetry/v1/240ac4fffe000001"
+        assert len(body) <= 3072
+        self.times.append(self.clock.uptime_s())
+        self.packs.append(json.loads(bytes(body)))
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if callable(step):
+            step = step(self.packs[-1])
+        if isinstance(step, Exception):
+            raise step
+        status, headers, answer = step if isinstance(step, tuple) else (step, {}, {})
+        response = Response(status, headers, 0)
+        response.body = json.dumps(answer).encode()
+        return response
+
+
+def sent(server):
+    """List the sequence numbers of each pack."""
+    return [sorted({record["seq"] for record in pack}) for pack in server.packs]
+
+
+def window(i):
+    streams = {"pm25": [60, 12.5, 1, 30], "temperature": [60, 20.0, 19.5, 20.5]}
+    return {"t": T + 600 * i, "len": 600, "exp": 60, "streams": streams}
+
+
+def play(*script, windows=3, seconds=4000, synced=True):
+    """Run the uplink against a scripted server; give node and server afterwards."""
+
+    async def main():
+        node = faketime.node()
+        for i in range(windows):
+            node.outbox.add(window(i))
+        node.client = server = Server(node.clock, *script)
+        if synced:
+            node.clock.set(T, "sntp")
+        node.enrolled.set()
+        task = asyncio.create_task(uplink.run(node))
+        await asyncio.sleep(seconds)
+        assert not task.done()
+        task.cancel()
+        return node, server
+
+    return faketime.run(main())
+
+
+def left(node):
+    return [entry["seq"] for _, _, entry in node.outbox.pending()]
+
+
+def test_what_is_acknowledged_is_forgotten():
+    node, server = play(200)
+    assert sent(server) == [[1, 2, 3]]
+    assert left(node) == []
+    assert server.packs[0][0]["bn"] == "urn:dev:mac:240ac4fffe000001/"
+
+
+def test_packs_hold_whole_windows_and_at_most_three_kilobytes():
+    node, server = play(200, windows=40)
+    numbers = [seq for pack in sent(server) for seq in pack]
+    assert numbers == list(range(1, 41))
+    assert len(server.packs) > 2
+    assert left(node) == []
+
+
+@pytest.mark.parametrize(
+    "fault", [500, 503, 429, 401, 403, 404, errors.Timeout("silence"), errors.Closed("gone")]
+)
+def test_refusal_and_silence_lose_nothing_and_are_tried_ever_more_slowly(fault):
+    node, server = play(fault, fault, fault, fault, 200)
+    assert sent(server) == [[1, 2, 3]] * 5
+    gaps = [b - a for a, b in zip(server.times, server.times[1:], strict=False)]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] > 3 * gaps[0] > 0
+    assert left(node) == []
+
+
+def test_an_answer_that_is_no_json_is_no_acknowledgement():
+    def garbled(_):
+        return errors.BadResponse("no HTTP")
+
+    node, _ = play(garbled, seconds=100)
+    assert left(node) == [1, 2, 3]
+
+
+def test_retry_after_is_honoured_within_bounds():
+    _, server = play((503, {"retry-after": "700"}, {}), 200)
+    assert 700 <= server.times[1] - server.times[0] < 720
+    _, server = play((503, {"retry-after": "999999"}, {}), 200, seconds=4000)
+    assert 3600 <= server.times[1] - server.times[0] < 3620
+
+
+def test_bad_records_are_set_aside_counted_and_never_sent_again():
+    answer = {"stored": 5, "rejected": [{"index": 0, "reason": "future"}]}
+    node, server = play((200, {}, answer), 200)
+    assert sent(server) == [[1, 2, 3]]
+    assert node.outbox.rejected == 1
+    kept = node.storage.files[outbox.REJECTED]
+    assert b"future" in kept
+    assert b'"seq": 1' in kept
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [[], None, {"rejected": 3}, {"rejected": [7, {"index": "0"}, {"index": 99}, {"index": -1}]}],
+)
+def test_nonsense_in_an_answer_is_ignored(answer):
+    node, server = play((200, {}, answer))
+    assert (sent(server), left(node), node.outbox.rejected) == ([[1, 2, 3]], [], 0)
+
+
+@pytest.mark.parametrize("status", [400, 413, 415])
+def test_a_pack_that_cannot_be_read_costs_only_the_window_at_fault(status):
+    def judge(pack):
+        return status if any(record["seq"] == 2 for record in pack) else 200
+
+    node, server = play(judge)
+    assert sent(server) == [[1, 2, 3], [1], [2, 3], [2], [3]]
+    assert left(node) == []
+    assert b'"seq": 2' in node.storage.files[outbox.REJECTED]
+    assert b'"seq": 3' not in node.storage.files[outbox.REJECTED]
+
+
+def test_nothing_is_sent_before_the_clock_is_set():
+    _, server = play(200, synced=False)
+    assert server.packs == []
+
+
+def test_a_window_that_comes_later_is_sent_at_once():
+    async def main():
+        node = faketime.node()
+        node.client = server = Server(node.clock, 200)
+        node.clock.set(T, "sntp")
+        node.enrolled.set()
+        task = asyncio.create_task(uplink.run(node))
+        await asyncio.sleep(1000)
+        node.outbox.add(window(0))
+        node.filled.set()
+        await asyncio.sleep(1)
+        task.cancel()
+        return server.times
+
+    assert faketime.run(main()) == [1000]
+
+
+def test_the_servers_date_holds_against_a_lying_time_server():
+    date = {"date": "Tue, 24 Nov 2026 07:38:27 GMT"}
+
+    async def main():
+        node = faketime.node()
+        node.outbox.add(window(0))
+        node.client = Server(node.clock, (200, date, {}))
+        node.clock.set(1_900_000_000, "sntp")
+        node.enrolled.set()
+        task = asyncio.create_task(uplink.run(node))
+        await asyncio.sleep(1)
+        task.cancel()
+        return node.clock
+
+    clock = faketime.run(main())
+    assert (clock.source, clock.now()) == ("date", 1_795_505_907 + 1)
