@@ -3,6 +3,9 @@
 Windows end at multiples of their length by the clock. Before the first sync they run by uptime;
 when the clock is set, the running window is closed at once and the next one ends in step. What a
 window says of itself (`len`, `exp`) is what it really was.
+
+Every part is read in a task of its own, so that one that is silent costs the others nothing. A
+value counts in the window in which it arrives.
 """
 
 import asyncio
@@ -10,6 +13,7 @@ import asyncio
 from firmware.core.errors import PartError
 from firmware.core.filters import accept
 from firmware.core.windows import Window, end_of
+from firmware.tasks import supervise
 
 _SHIFT_S = 2  # a smaller correction of the clock does not break a window
 
@@ -22,14 +26,15 @@ async def run(node: object) -> None:
         if each["part"] in node.parts:
             due.setdefault(each["part"], []).append(stream)
             windows[stream] = Window(0)
+    reading = {}
     began_s = node.clock.uptime_s()
     while windows:
-        end_s = await fill(node, due, windows, began_s)
+        end_s = await fill(node, due, windows, reading, began_s)
         close(node, windows, began_s, end_s)
         began_s = end_s
 
 
-async def fill(node: object, due: dict, windows: dict, began_s: int) -> int:
+async def fill(node: object, due: dict, windows: dict, reading: dict, began_s: int) -> int:
     """Take samples until the window that began then is over; give its end, uptime in s."""
     clock, config = node.clock, node.config
     synced = clock.synced
@@ -48,27 +53,32 @@ async def fill(node: object, due: dict, windows: dict, began_s: int) -> int:
         if now_s >= next_s:
             next_s += config["sample_s"] * (1 + (now_s - next_s) // config["sample_s"])
             for part, streams in due.items():
-                await take(node, part, streams, windows)
+                if part not in reading:
+                    taking = take(node, part, streams, windows, reading)
+                    reading[part] = asyncio.create_task(taking)
         wait_ms = min(next_s, end_s) * 1000 - clock.uptime_ms()
         await asyncio.sleep(min(max(wait_ms, 0), 1000) / 1000)
 
 
-async def take(node: object, part: str, streams: list, windows: dict) -> None:
+async def take(node: object, part: str, streams: list, windows: dict, reading: dict) -> None:
     """Read one part once. No answer, an unsound one or one out of range is counted, no reading."""
     try:
         values = await node.parts[part].read()
+        node.answered[part] = node.clock.uptime_s()
+        for stream in streams:
+            if stream in values:
+                if accept(stream, values[stream]):
+                    windows[stream].add(values[stream])
+                else:
+                    node.counts[stream] = node.counts.get(stream, 0) + 1
     except PartError as error:
         if node.answered.pop(part, None) is not None or part not in node.counts:
             node.console.warn("sample", "%s: %s" % (part, error))
         node.counts[part] = node.counts.get(part, 0) + 1
-        return
-    node.answered[part] = node.clock.uptime_s()
-    for stream in streams:
-        if stream in values:
-            if accept(stream, values[stream]):
-                windows[stream].add(values[stream])
-            else:
-                node.counts[stream] = node.counts.get(stream, 0) + 1
+    except Exception as error:  # a task of its own: nobody else would hear of it
+        supervise.record(node, part, error)
+    finally:
+        reading.pop(part, None)
 
 
 def close(node: object, windows: dict, began_s: int, end_s: int) -> None:
@@ -77,9 +87,11 @@ def close(node: object, windows: dict, began_s: int, end_s: int) -> None:
     if length_s <= 0:
         return
     sample_s = node.config["sample_s"]
-    entry = {"len": length_s, "exp": (length_s + sample_s - 1) // sample_s, "streams": {}}
+    due = (length_s + sample_s - 1) // sample_s
+    entry = {"len": length_s, "exp": due, "streams": {}}
     for stream, window in windows.items():
-        entry["streams"][stream] = [window.count, window.mean(), window.least, window.greatest]
+        count = min(window.count, due)  # one that came late counts in the window after its own
+        entry["streams"][stream] = [count, window.mean(), window.least, window.greatest]
     if node.clock.synced:
         entry["t"] = end_s + node.clock.now() - node.clock.uptime_s()
     else:
