@@ -49,48 +49,67 @@ def parse_url(text_url: str) -> URL:
     return url.set(drivername=driver)
 
 
-def _tune_sqlite(engine: AsyncEngine) -> None:
+def _tune_sqlite(engine: AsyncEngine, *pragmas: str) -> None:
     @event.listens_for(engine.sync_engine, "connect")
     def _connect(connection: Any, _: Any) -> None:
         # The driver's own transaction handling would begin late and deferred: take it over.
         connection.isolation_level = None
         cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
+        for pragma in (f"busy_timeout={_BUSY_MS}", *pragmas):
+            cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+
+def _begin_at_once(engine: AsyncEngine) -> None:
     @event.listens_for(engine.sync_engine, "begin")
     def _begin(connection: Connection) -> None:
         # A deferred transaction that turns into a writer fails at once when another one wrote.
-        write = connection.get_execution_options().get("lamppost_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 class Database:
-    """Engine and sessions. *url*: `sqlite:///PATH` or `postgresql://…`; raises OperatorError."""
+    """Engines and sessions. *url*: `sqlite:///PATH` or `postgresql://…`; raises OperatorError.
+
+    Reading and writing have connections of their own: those for reading cannot write, and save
+    the round trips of a transaction (on SQLite each is a change of threads).
+    """
 
     def __init__(self, url: str) -> None:
         self.url = parse_url(url)
         self.is_sqlite = self.url.drivername.startswith("sqlite")
-        options: dict[str, Any] = {"pool_pre_ping": not self.is_sqlite}
-        if not self.is_sqlite:
-            options["connect_args"] = {"timeout": _CONNECT_S}
         try:
-            self.engine = create_async_engine(self.url, **options)
+            self.engine, self._reader = self._sqlite() if self.is_sqlite else self._postgresql()
         except (ArgumentError, TypeError, ValueError) as error:
             raise OperatorError("the database URL is malformed") from error
-        if self.is_sqlite:
-            _tune_sqlite(self.engine)
-        self._writer = self.engine.execution_options(lamppost_write=True)
         # SQLite has one writer: queueing here is fair, its busy handler is not.
         self._turn = asyncio.Lock() if self.is_sqlite else nullcontext()
 
+    def _sqlite(self) -> tuple[AsyncEngine, AsyncEngine]:
+        writer = create_async_engine(self.url)
+        _tune_sqlite(writer, "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
+        _begin_at_once(writer)
+        reader = create_async_engine(
+            self.url, isolation_level="AUTOCOMMIT", pool_reset_on_return=None
+        )
+        _tune_sqlite(reader, "query_only=ON")
+        return writer, reader
+
+    def _postgresql(self) -> tuple[AsyncEngine, AsyncEngine]:
+        connect: dict[str, Any] = {"timeout": _CONNECT_S}
+        writer = create_async_engine(self.url, pool_pre_ping=True, connect_args=connect)
+        only_read = {**connect, "server_settings": {"default_transaction_read_only": "on"}}
+        reader = create_async_engine(
+            self.url,
+            isolation_level="AUTOCOMMIT",
+            pool_reset_on_return=None,
+            connect_args=only_read,
+        )
+        return writer, reader
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
-        """Give a session for reading."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as session:
+        """Give a session for reading; each query sees what is committed when it runs."""
+        async with AsyncSession(self._reader, expire_on_commit=False) as session:
             yield session
 
     @asynccontextmanager
@@ -98,7 +117,7 @@ class Database:
         """Give a session in one write transaction: committed at the end, undone by an error."""
         async with (
             self._turn,
-            AsyncSession(self._writer, expire_on_commit=False) as session,
+            AsyncSession(self.engine, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
@@ -114,7 +133,7 @@ class Database:
         )
         if missing:
             raise OperatorError("the database is not migrated: run `lamppost init` first")
-        async with reach(self), self.engine.connect() as connection:
+        async with reach(self), self._reader.connect() as connection:
             current = await connection.run_sync(_revision)
         if current != HEAD:
             raise OperatorError(
@@ -125,7 +144,7 @@ class Database:
     async def answers(self) -> bool:
         """Say whether the database can be read."""
         try:
-            async with self.engine.connect() as connection:
+            async with self._reader.connect() as connection:
                 await connection.execute(text("SELECT 1"))
         except (SQLAlchemyError, asyncpg.PostgresError, OSError):
             return False
@@ -133,6 +152,7 @@ class Database:
 
     async def close(self) -> None:
         """Let go of all connections."""
+        await self._reader.dispose()
         await self.engine.dispose()
 
 

@@ -49,7 +49,6 @@ async def base(request: Request, node: NodeDep, device_id: DeviceId) -> Response
     found = context.of(request)
     async with found.database.read() as session:
         action = await rollouts.active(session, device_id)
-        wants_config = not await devices.has_attributes(session, device_id)
     if node.overdue:
         async with found.database.write() as session:
             await devices.seen(session, device_id, found.now())
@@ -59,7 +58,7 @@ async def base(request: Request, node: NodeDep, device_id: DeviceId) -> Response
             _sleep_s(found.settings.poll_s),
             action=action.id if action is not None else None,
             cancelling=action is not None and action.cancelling,
-            wants_config=wants_config,
+            wants_config=not node.described,
         )
     )
 

@@ -128,8 +128,3 @@ async def attributes(session: AsyncSession, device_id: str) -> dict[str, Any]:
     """Return what a device says of itself."""
     found = await session.scalar(select(Device.attributes).where(Device.id == device_id))
     return dict(found or {})
-
-
-async def has_attributes(session: AsyncSession, device_id: str) -> bool:
-    """Say whether a device ever told something of itself."""
-    return bool(await attributes(session, device_id))

@@ -24,12 +24,16 @@ EXTENSION = "lamppost.peer"
 
 @dataclass(frozen=True)
 class Node:
-    """An authenticated node. `overdue`: its last contact is due to be written down."""
+    """An authenticated node.
+
+    overdue: its last contact is due to be written down. described: it told what it is.
+    """
 
     device_id: str
     site: str
     serial: str
     overdue: bool
+    described: bool
 
     @property
     def actor(self) -> str:
@@ -74,7 +78,7 @@ async def authenticate(request: Request, *, allow_expired: bool = False) -> Node
     if now < peer.not_before or (now > peer.not_after and not allow_expired):
         raise await _refuse(found, request, "certificate-expired", known.device_id, known.site)
     overdue = known.seen_at is None or now - known.seen_at >= limits.SEEN_S
-    return Node(known.device_id, known.site, peer.serial, overdue)
+    return Node(known.device_id, known.site, peer.serial, overdue, known.described)
 
 
 async def _refuse(

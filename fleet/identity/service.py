@@ -46,6 +46,7 @@ class Known:
     state: str
     revoked: bool
     seen_at: int | None
+    described: bool
 
 
 def _hash(device_id: str, token: str) -> str:
@@ -160,6 +161,7 @@ async def known(session: AsyncSession, serial: str) -> Known | None:
                 Device.state,
                 Certificate.revoked_at,
                 Device.seen_at,
+                Device.attributes,
             )
             .join(Device, Device.id == Certificate.device_id)
             .where(Certificate.serial == serial)
@@ -167,7 +169,7 @@ async def known(session: AsyncSession, serial: str) -> Known | None:
     ).one_or_none()
     if row is None:
         return None
-    return Known(row[0], row[1], row[2], row[3] is not None, row[4])
+    return Known(row[0], row[1], row[2], row[3] is not None, row[4], bool(row[5]))
 
 
 async def revoke(
