@@ -299,6 +299,17 @@ def test_a_node_put_aside_may_not_speak(server, state):
         assert node.client.get(node.ddi).status_code == 200
 
 
+def test_a_claim_is_not_burnt_by_a_quarantine(server):
+    device_id = server.add()
+    token, path = server.claim(device_id), f"/devices/{device_id}/state"
+    server.admin.post(path, json={"state": "quarantined"})
+    answer = server.enroll(device_id, token, csr(key(), device_id))
+    assert (answer.status_code, problem(answer)) == (403, "device-refused")
+    assert server.admin.get(f"/devices/{device_id}").json()["state"] == "quarantined"
+    server.admin.post(path, json={"state": "active"})
+    assert server.enroll(device_id, token, csr(key(), device_id)).status_code == 200
+
+
 def test_a_node_may_only_speak_for_itself(server):
     node, other = server.node(), server.node()
     for answer in (

@@ -2,8 +2,11 @@
 
 import json
 import socket
+import ssl
 import stat
 
+import fleetserver
+import httpx2
 import pytest
 from fleetserver import lamppost, new_id
 
@@ -138,3 +141,26 @@ def test_tokens_are_made_listed_and_revoked(home):
     assert made["token"] not in listed
     assert lamppost("token", "revoke", "--home", str(home), made["id"]).returncode == 0
     says(lamppost("token", "revoke", "--home", str(home), made["id"]), "no token")
+
+
+def test_off_loopback_the_operator_port_speaks_tls_only(tmp_path):
+    server = fleetserver.Server(tmp_path / "home", None, "--name", "fleet.example")
+    server.ports = {**fleetserver.ANY_PORTS, "operator": ["0.0.0.0", 0]}
+    server.start()
+    try:
+        port = server.ports["operator"][1]
+        pki = str(server.home / "server/pki/ca.pem")
+        context = ssl.create_default_context(cafile=pki)
+        with httpx2.Client(verify=context) as client:
+            assert client.get(f"https://127.0.0.1:{port}/healthz").status_code == 200
+            with pytest.raises(httpx2.TransportError):
+                client.get(f"http://127.0.0.1:{port}/healthz")
+        environment = {"LAMPPOST_URL": f"https://127.0.0.1:{port}", "LAMPPOST_TOKEN": "x"}
+        says(lamppost("device", "list", "--ca", pki, **environment), "unknown, expired or revoked")
+        with (
+            socket.create_connection(("127.0.0.1", port)) as plain,
+            context.wrap_socket(plain, server_hostname="fleet.example") as tls,
+        ):
+            assert tls.version() == "TLSv1.3"
+    finally:
+        server.close()

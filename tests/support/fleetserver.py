@@ -23,6 +23,8 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509.oid import NameOID
 
 LAMPPOST = [sys.executable, "-m", "fleet"]
+ANY_PORTS = {name: ["127.0.0.1", 0] for name in ("device", "operator", "sntp")}
+_PORTS = {"device": "--listen", "operator": "--operator", "sntp": "--sntp"}
 _START_S = 30
 _PEM = serialization.Encoding.PEM
 _DER = serialization.Encoding.DER
@@ -135,15 +137,15 @@ class Server:
         assert done.returncode == 0, done.stderr
         self.ca = (home / "server/pki/ca.der").read_bytes()
         self._tokens: dict[tuple[str, ...], str] = {}
+        self.ports: dict[str, list[Any]] = dict(ANY_PORTS)
         self._clients: list[httpx2.Client] = []
 
     def start(self) -> None:
         """Start the process and wait until all ports answer. Ports stay across restarts."""
         ready = self.home / "ready.json"
         ready.unlink(missing_ok=True)
-        ports = getattr(self, "ports", {name: ["127.0.0.1", 0] for name in _PORTS})
         listen = [part for name, option in _PORTS.items()
-                  for part in (option, "{}:{}".format(*ports[name]))]  # fmt: skip
+                  for part in (option, "{}:{}".format(*self.ports[name]))]  # fmt: skip
         command = [*LAMPPOST, "serve", "--home", str(self.home), *self.database, *listen,
                    "--ready-file", str(ready), *self.options]  # fmt: skip
         with (self.home / "log").open("ab") as log:
@@ -250,6 +252,3 @@ class Server:
         """Return the audit's events about a subject, newest first."""
         events = self.admin.get("/audit", params={"limit": 1000}).json()["events"]
         return [event for event in events if event["subject"] == subject]
-
-
-_PORTS = {"device": "--listen", "operator": "--operator", "sntp": "--sntp"}
