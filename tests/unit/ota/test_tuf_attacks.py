@@ -6,6 +6,7 @@ import io
 import json
 
 import pytest
+from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import MetaFile
 
 from ota.core import errors, limits, tuf
@@ -341,6 +342,31 @@ def test_an_expired_timestamp_still_guards_against_rollback(node, repository):
     node.refuses(errors.Rollback, now=NOW + 120)
 
 
+def test_expired_while_it_was_kept(node):
+    """Each step refuses what has expired, also when the step before was skipped over."""
+    trusted = tuf.Trusted(io.BytesIO(node.kept["root"]), NOW)
+    finish(trusted.update_timestamp(io.BytesIO(node.kept["timestamp"])))
+    late = trusted.now = NOW + 31 * 86400
+    trusted.root["expires"] = "2100-01-01T00:00:00Z"
+    assert finish(trusted.update_timestamp(io.BytesIO(node.kept["timestamp"]))) is False
+    with pytest.raises(errors.Expired, match="timestamp"):
+        finish(trusted.update_snapshot(io.BytesIO(node.kept["snapshot"])))
+    again = tuf.Trusted(io.BytesIO(node.kept["root"]), late)
+    again.root["expires"] = "2100-01-01T00:00:00Z"
+    with pytest.raises(errors.Expired, match="timestamp"):
+        finish(again.update_timestamp(io.BytesIO(node.kept["timestamp"])))
+
+
+def test_targets_are_not_taken_below_an_old_snapshot(node, repository):
+    repository.publish()
+    trusted = tuf.Trusted(io.BytesIO(node.kept["root"]), NOW)
+    finish(trusted.update_timestamp(io.BytesIO(repository.files["timestamp.json"])))
+    with pytest.raises(errors.Rollback):
+        finish(trusted.update_snapshot(io.BytesIO(node.kept["snapshot"]), persisted=True))
+    with pytest.raises(errors.Rollback, match="snapshot"):
+        finish(trusted.update_targets(io.BytesIO(node.kept["targets"])))
+
+
 # Fast forward: recovered by rotating the keys that were stolen.
 
 
@@ -447,11 +473,53 @@ def test_meta_of_the_wrong_types(node, repository):
         node.refuses(errors.BadFormat)
 
 
-def signed_raw(repository, signed):
-    """Sign a timestamp that the reference library would not write."""
-    from securesystemslib.formats import encode_canonical  # noqa: PLC0415
+@pytest.mark.parametrize("meta", [{}, {"targets.json": {"version": 3}, "esp32.json": 5}])
+def test_a_snapshot_of_the_wrong_types(node, repository, meta):
+    repository.publish(hashes=False)
+    name = f"{repository.snapshot.version}.snapshot.json"
+    signed = repository.snapshot.to_dict() | {"meta": meta}
+    repository.files[name] = signed_raw(repository, signed, "snapshot")
+    with pytest.raises(errors.BadFormat):
+        node.refresh()
 
-    signer = repository.signers["timestamp"][0]
+
+def test_targets_of_the_wrong_types(node, repository):
+    repository.publish(hashes=False)
+    name = f"{repository.targets.version}.targets.json"
+    signed = repository.targets.to_dict() | {"targets": []}
+    repository.files[name] = signed_raw(repository, signed, "targets")
+    with pytest.raises(errors.BadFormat, match="targets"):
+        node.refresh()
+
+
+def test_roots_of_the_wrong_types(node, repository):
+    good = repository.root.to_dict()
+    twice = good["roles"]["targets"]["keyids"] * 2
+    for change in (
+        {"consistent_snapshot": False},
+        {"consistent_snapshot": None},
+        {"keys": []},
+        {"roles": {"root": good["roles"]["root"]}},
+        {"roles": good["roles"] | {"targets": {"keyids": twice, "threshold": 1}}},
+        {"roles": good["roles"] | {"targets": {"keyids": twice[:1], "threshold": 0}}},
+        {"roles": good["roles"] | {"targets": {"keyids": "x", "threshold": 1}}},
+        {"roles": good["roles"] | {"targets": {"keyids": [5], "threshold": 1}}},
+    ):
+        signed = {**good, "version": 2, **change}
+        repository.files["2.root.json"] = signed_raw(repository, signed, "root")
+        node.refuses(errors.BadFormat)
+
+
+def test_more_objects_or_nesting_than_a_node_holds(node, repository):
+    for extra, match in (([[]] * 300, "objects"), ([[[[[[[[[]]]]]]]]], "deep")):
+        signed = repository.timestamp.to_dict() | {"version": 9, "extra": extra}
+        repository.files["timestamp.json"] = signed_raw(repository, signed)
+        node.refuses(errors.BadFormat, match)
+
+
+def signed_raw(repository, signed, role="timestamp"):
+    """Sign what the reference library would not write."""
+    signer = repository.signers[role][0]
     signature = signer.sign(encode_canonical(signed).encode())
     return json.dumps({"signatures": [signature.to_dict()], "signed": signed}).encode()
 
@@ -470,6 +538,9 @@ def test_the_order_is_enforced(node, repository):
         finish(trusted.update_snapshot(io.BytesIO(node.kept["snapshot"])))
     with pytest.raises(ValueError, match="targets"):
         finish(trusted.update_targets(io.BytesIO(node.kept["targets"])))
+    for role in ("snapshot", "targets"):
+        with pytest.raises(ValueError, match=role):
+            trusted.told(role)
     with pytest.raises(ValueError, match="target"):
         trusted.target("x")
     trusted = node.refresh()

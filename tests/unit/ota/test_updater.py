@@ -448,6 +448,36 @@ def test_flash_full(node, fleet, monkeypatch):
     failed(node, fleet, "FlashFull", before=("requested", "downloading"))
 
 
+def test_flash_full_while_copying(node, fleet, monkeypatch):
+    left = [True]
+
+    async def full(source, sink, size):
+        if sink and left:
+            left.clear()
+            raise OSError(28, "full")
+        return await original(source, sink, size)
+
+    original = files.copy
+    monkeypatch.setattr(files, "copy", full)
+    failed(node, fleet, "FlashFull", before=("requested", "downloading"))
+
+
+def test_the_idle_slot_stops_being_whole_before_it_changes(node, fleet, monkeypatch):
+    removed = []
+
+    def remove(path):
+        removed.append(path)
+        original(path)
+
+    original = os.remove
+    monkeypatch.setattr(os, "remove", remove)
+    fleet.offered = ("7", "1.1.0")
+    node.take()
+    in_slot = [path for path in removed if path.startswith(str(node.slot("b")))]
+    assert in_slot[0] == str(node.slot("b") / "manifest.jsonl")
+    assert str(node.slot("b") / "firmware/tasks/light.mpy") in in_slot
+
+
 def test_a_server_with_a_new_root_each_time(node, fleet, repository):
     for spare in repository.spare[:2]:
         old = repository.signers["root"][0]
