@@ -46,7 +46,6 @@ class Home:
 
     def make(self) -> None:
         """Make the folders, readable by the owner only. Raises OperatorError."""
-        private()
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             folders = (self.server, self.pki, self.tuf, self.files)
@@ -60,7 +59,6 @@ class Home:
 
     def require(self) -> None:
         """Raise OperatorError unless `lamppost init` has been here and we may write."""
-        private()
         if not (self.pki / "ca.key").exists():
             raise OperatorError(f"{self.root} is not initialised: run `lamppost init` first")
         if not os.access(self.server, os.W_OK | os.X_OK):

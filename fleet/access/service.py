@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.access.models import Token
+from fleet.access.models import ROLES, Token
 from fleet.access.policy import Operator
 from fleet.audit import service as audit
+
+# The rows that other domains may hold: they reach them through here, not through the models.
+__all__ = ["ROLES", "Token"]
 
 PREFIX = "lamppost_"
 

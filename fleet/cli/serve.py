@@ -11,7 +11,7 @@ import click
 
 from fleet import limits
 from fleet.cli.common import database_option, home_option, json_option, plainly, print_json
-from fleet.settings import Address, Home, Settings
+from fleet.settings import Address, Home, Settings, private
 
 
 class _HostPort(click.ParamType[Address]):
@@ -39,6 +39,7 @@ def init(home: Path, database_url: str | None, as_json: bool) -> None:
     """
     from fleet.identity import ca  # noqa: PLC0415 - time that `--help` need not wait for
 
+    private()
     place = Home(home)
     place.make()
     # The database first: whoever finds a CA key finds everything.
@@ -144,6 +145,7 @@ def serve(
     )
     for chatty in ("uvicorn", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    private()
     place = Home(home)
     settings = Settings(
         home=place,

@@ -10,7 +10,7 @@ import click
 
 from fleet import limits
 from fleet.access import service
-from fleet.access.models import ROLES, Token
+from fleet.access.service import ROLES, Token
 from fleet.cli.common import (
     CommandError,
     Duration,

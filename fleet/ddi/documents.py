@@ -1,8 +1,9 @@
 """PURE: the JSON documents of the DDI contract that the server sends."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fleet.releases.models import Release
+if TYPE_CHECKING:
+    from fleet.releases.service import Release
 
 CHUNK_PART = "os"
 
@@ -25,12 +26,12 @@ def base(
     return {"config": {"polling": {"sleep": sleep(sleep_s)}}, "_links": links}
 
 
-def filename(release: Release) -> str:
+def filename(release: "Release") -> str:
     """Return the name of the release's one artifact."""
     return f"{release.version}.jsonl"
 
 
-def deployment(root: str, action: int, release: Release) -> dict[str, Any]:
+def deployment(root: str, action: int, release: "Release") -> dict[str, Any]:
     """Return a deploymentBase document with the manifest as its one artifact."""
     name = filename(release)
     href = f"{root}/softwaremodules/{release.id}/artifacts/{name}"

@@ -13,9 +13,9 @@ from fleet.devices import service as devices
 from fleet.errors import NotFound
 from fleet.identity.peer import Node, NodeDep, require_self
 from fleet.releases import service as releases
-from fleet.releases.models import Release
+from fleet.releases.service import Release
 from fleet.rollouts import service as rollouts
-from fleet.rollouts.models import Action
+from fleet.rollouts.service import Action
 from fleet.schemas import DeviceId, RowId
 
 router = APIRouter(prefix="/default/controller/v1/{device_id}", tags=["ddi"])

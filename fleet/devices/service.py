@@ -11,6 +11,9 @@ from fleet.audit import service as audit
 from fleet.db import Database
 from fleet.devices.models import Device
 
+# The rows that other domains may hold: they reach them through here, not through the models.
+__all__ = ["Device"]
+
 SPEAKING = ("claimed", "active")
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from firmware.core.names import is_device_id
 from fleet.audit import service as audit
 from fleet.devices import service as devices
-from fleet.devices.models import Device
+from fleet.devices.service import Device
 from fleet.identity.ca import Authority
 from fleet.identity.models import Certificate, Claim
 

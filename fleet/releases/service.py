@@ -12,6 +12,9 @@ from fleet.releases.bundle import Bundle
 from fleet.releases.models import Release
 from fleet.releases.repository import Accepted
 
+# The rows that other domains may hold: they reach them through here, not through the models.
+__all__ = ["Release"]
+
 LAMPPOST = "lamppost"
 
 
@@ -27,6 +30,29 @@ async def record(
 
     Of two uploads at once the later metadata has the last word, whichever comes here first.
     """
+    header = bundle.header
+    added = await _add(session, database, now, bundle, accepted.targets_version)
+    await session.execute(
+        update(Release)
+        .where(
+            Release.board == header["board"],
+            Release.version == header["version"],
+            Release.targets_version < accepted.targets_version,
+        )
+        .values(targets_version=accepted.targets_version)
+    )
+    await _list(session, accepted)
+    found = await find(session, header["board"], header["version"])
+    assert found is not None
+    if added:
+        subject = f"{found.board} {found.version}"
+        audit.record(session, now, actor, "release.upload", subject, sha256=found.sha256)
+    return found
+
+
+async def _add(
+    session: AsyncSession, database: Database, now: int, bundle: Bundle, targets_version: int
+) -> bool:
     header, data = bundle.header, bundle.manifest
     statement = (
         database.insert(Release)
@@ -35,7 +61,7 @@ async def record(
             version=header["version"],
             kind=LAMPPOST,
             listed=True,
-            targets_version=accepted.targets_version,
+            targets_version=targets_version,
             floor=header["floor"],
             runtime=header["runtime"],
             files=len(bundle.entries),
@@ -49,23 +75,7 @@ async def record(
         .on_conflict_do_nothing()
         .returning(Release.id)
     )
-    added = await session.scalar(statement)
-    await session.execute(
-        update(Release)
-        .where(
-            Release.board == header["board"],
-            Release.version == header["version"],
-            Release.targets_version < accepted.targets_version,
-        )
-        .values(targets_version=accepted.targets_version)
-    )
-    await _list(session, accepted)
-    found = await find(session, header["board"], header["version"])
-    assert found is not None
-    if added is not None:
-        subject = f"{found.board} {found.version}"
-        audit.record(session, now, actor, "release.upload", subject, sha256=found.sha256)
-    return found
+    return await session.scalar(statement) is not None
 
 
 async def _list(session: AsyncSession, accepted: Accepted) -> None:

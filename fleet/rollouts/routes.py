@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from fleet.access.guard import Caller, CallerDep
 from fleet.devices import service as devices
-from fleet.devices.models import Device
+from fleet.devices.service import Device
 from fleet.errors import NotFound
 from fleet.rollouts import service
 from fleet.rollouts.errors import WrongDevices

@@ -10,12 +10,15 @@ from fleet.access.scope import Scope
 from fleet.audit import service as audit
 from fleet.db import Database
 from fleet.devices import service as devices
-from fleet.devices.models import Device
+from fleet.devices.service import Device
 from fleet.releases import service as releases
 from fleet.rollouts import policy
 from fleet.rollouts.errors import InFlight, NoRelease, WrongDevices
 from fleet.rollouts.models import Action, Report, Rollout
 from fleet.rollouts.words import FINAL
+
+# The rows that other domains may hold: they reach them through here, not through the models.
+__all__ = ["Action"]
 
 
 async def create(
@@ -38,12 +41,35 @@ async def create(
     rollout = Rollout(version=version, state="active", created_at=now, created_by=actor)
     session.add(rollout)
     await session.flush()
+    await _offer(session, database, now, rollout.id, targets, ids)
+    for device in targets:
+        audit.record(
+            session,
+            now,
+            actor,
+            "rollout.create",
+            device.id,
+            site=device.site,
+            rollout=rollout.id,
+            version=version,
+        )
+    return rollout.id
+
+
+async def _offer(
+    session: AsyncSession,
+    database: Database,
+    now: int,
+    rollout_id: int,
+    targets: Sequence[Device],
+    releases_by_board: dict[str, int],
+) -> None:
     # One order for all, so that two rollouts over the same devices do not lock crosswise.
     rows = [
         {
-            "rollout_id": rollout.id,
+            "rollout_id": rollout_id,
             "device_id": device.id,
-            "release_id": ids[device.board],
+            "release_id": releases_by_board[device.board],
             "active": True,
             "cancelling": False,
             "state": "requested",
@@ -59,18 +85,6 @@ async def create(
     busy = [row["device_id"] for row in rows if row["device_id"] not in taken]
     if busy:
         raise InFlight("some devices have an update under way", devices=busy)
-    for device in targets:
-        audit.record(
-            session,
-            now,
-            actor,
-            "rollout.create",
-            device.id,
-            site=device.site,
-            rollout=rollout.id,
-            version=version,
-        )
-    return rollout.id
 
 
 async def _releases(session: AsyncSession, boards: set[str], version: str) -> dict[str, int]:

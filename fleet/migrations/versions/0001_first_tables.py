@@ -29,9 +29,11 @@ _POSTGRESQL_GUARDS = (
 def upgrade() -> None:
     """Apply."""
     _devices()
+    _identity()
     _telemetry()
     _releases()
     _rollouts()
+    _actions()
     _access()
     _audit()
 
@@ -59,6 +61,9 @@ def _devices() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("devices_by_site", "devices", ["site", "id"], unique=False)
+
+
+def _identity() -> None:
     op.create_table(
         "claims",
         sa.Column("hash", sa.String(length=64), nullable=False),
@@ -153,6 +158,9 @@ def _rollouts() -> None:
         sa.Column("created_by", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+
+
+def _actions() -> None:
     op.create_table(
         "actions",
         sa.Column("id", sa.Integer(), nullable=False),
