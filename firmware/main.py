@@ -112,7 +112,7 @@ async def start(node: Node) -> None:
         start_tasks(node)
     del assembly
     let_go("firmware.assembly")
-    node.console.info("main", "memory %s" % node.memory.figures())
+    node.console.info("main", "memory %s" % node.memory.note())
     await node.dead.wait()
     raise RuntimeError(node.dying)
 

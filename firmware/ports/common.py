@@ -1,6 +1,7 @@
 """The parts of both ports that need nothing but MicroPython: clock, files, UDP, names."""
 
 import asyncio
+import gc
 import os
 import socket
 
@@ -56,6 +57,21 @@ class Clock:
         self.source = source
         self._set_rtc(unix_s)
         return True
+
+
+class Memory:
+    """What is free, and what was at the lowest."""
+
+    def __init__(self) -> None:
+        self.lowest = {}
+
+    def note(self) -> dict:
+        """Collect, measure, keep the least."""
+        gc.collect()
+        found = self.figures()
+        for name in found:
+            self.lowest[name] = min(found[name], self.lowest.get(name, found[name]))
+        return found
 
 
 class Storage:

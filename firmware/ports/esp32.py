@@ -37,7 +37,7 @@ class Network(chip.Network):
         super().__init__(random)
 
 
-class Memory:
+class Memory(common.Memory):
     """The GC heap and the IDF heap, which live off the same RAM."""
 
     def claim(self, tx: int, rx: int) -> int:

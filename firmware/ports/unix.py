@@ -53,7 +53,7 @@ if chip:
             super().__init__(random)
 
 
-class Memory:
+class Memory(common.Memory):
     """One heap, of a size given at the start: nothing to claim."""
 
     def claim(self, tx: int, rx: int) -> int:  # noqa: ARG002 the interface's

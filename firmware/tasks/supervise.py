@@ -8,6 +8,8 @@ BACKOFF_MAX_S = 300
 STREAK_MAX = 8  # crashes in a row, some eight minutes, after which the node starts anew
 _SETTLED_S = 600  # a task that lived so long starts a new streak
 _PULSE_S = 5
+_FIRST_S = 60
+_HOUR_S = 3600
 _LIGHT_LATE_S = 20
 _HEALTHY_S = 900
 
@@ -41,10 +43,16 @@ def record(node: object, name: str, error: Exception) -> None:
 
 
 async def pulse(node: object) -> None:
-    """Feed the watchdog as long as the loop turns and the light task ticks."""
+    """Feed the watchdog as long as the loop turns and the light task ticks; watch the memory."""
+    tell_s = _FIRST_S
     while True:
-        if node.clock.uptime_s() - node.beat < _LIGHT_LATE_S:
+        now_s = node.clock.uptime_s()
+        if now_s - node.beat < _LIGHT_LATE_S:
             node.watchdog.feed()
+        found = node.memory.note()
+        if now_s >= tell_s:
+            tell_s += _HOUR_S
+            node.console.info("main", "memory %s, lowest %s" % (found, node.memory.lowest))
         await asyncio.sleep(_PULSE_S)
 
 
