@@ -61,6 +61,19 @@ class Console:
         return [text for found, _, text in self.lines if found == level]
 
 
+class Memory:
+    """Memory without end."""
+
+    def __init__(self):
+        self.lowest = {}
+
+    def note(self):
+        return self.figures()
+
+    def figures(self):
+        return {"heap_free": 50_000}
+
+
 class Restarted(BaseException):
     """The node has reset itself."""
 
@@ -95,6 +108,9 @@ def node(config=None, **parts):
         client=None,
         beat=0,
         dying="",
+        memory=Memory(),
+        measuring=[],
+        boot="",
         filled=asyncio.Event(),
         online=asyncio.Event(),
         enrolled=asyncio.Event(),

@@ -205,19 +205,10 @@ class Dog:
         self.fed += 1
 
 
-class Memory:
-    """Memory without end."""
-
-    lowest: dict[str, int] = {}  # noqa: RUF012 - nobody writes it
-
-    def note(self):
-        return {}
-
-
 @pytest.mark.parametrize("ticks", [True, False])
 def test_the_watchdog_is_fed_only_while_the_light_ticks(ticks):
     async def main():
-        node = faketime.node(CONFIG, lamp=Lamp(), watchdog=Dog(), memory=Memory())
+        node = faketime.node(CONFIG, lamp=Lamp(), watchdog=Dog())
         tasks = [asyncio.create_task(supervise.pulse(node))]
         if ticks:
             tasks.append(asyncio.create_task(light.run(node)))
