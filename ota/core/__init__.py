@@ -1,0 +1,1 @@
+"""Rules of an update, shared by node and host: pure, on whatever Python."""
