@@ -10,7 +10,7 @@ import sys
 
 from firmware.core.names import device_id
 from firmware.ports.console import Console
-from firmware.tasks import light, supervise
+from firmware.tasks import light, measuring, supervise
 from firmware.tasks.loading import let_go, load
 
 if sys.platform == "esp32":
@@ -22,15 +22,10 @@ WATCHDOG_MS = 30_000
 RESIDENT = (
     "firmware.tasks.clock",
     "firmware.tasks.network",
-    "firmware.core.filters",
-    "firmware.core.windows",
-    "firmware.tasks.sample",
     "ota.core.errors",
     "ota.core.limits",
     "ota.device.http",
     "firmware.tasks.identity",
-    "firmware.core.senml",
-    "firmware.tasks.uplink",
     "firmware.tasks.update",
 )
 
@@ -56,6 +51,8 @@ class Node:
         self.beat = 0
         self.dying = ""
         self.tasks = []
+        self.measuring = []
+        self.boot = ""
         self.filled = asyncio.Event()
         self.online = asyncio.Event()
         self.enrolled = asyncio.Event()
@@ -118,20 +115,19 @@ async def start(node: Node) -> None:
 
 
 def start_tasks(node: Node) -> None:
-    """Open the outbox, start the tasks."""
-    load("firmware.core.outboxlog", "firmware.tasks.outbox")
-    from firmware.tasks import outbox
-
-    node.outbox = outbox.Outbox(node.storage, node.random)
+    """Start the tasks."""
     load(*RESIDENT)
-    from firmware.tasks import clock, identity, network, sample, update, uplink
+    from firmware.tasks import clock, identity, network, update
 
+    try:
+        update.settle(node)
+    except Exception as error:  # a report that cannot be made must not stop the measuring
+        supervise.record(node, "update", error)
+    measuring.start(node)
     for name, work in (
-        ("sample", sample.run),
         ("network", network.run),
         ("clock", clock.run),
         ("identity", identity.run),
-        ("uplink", uplink.run),
         ("update", update.run),
         ("settle", supervise.settle),
     ):

@@ -12,7 +12,8 @@ Every task is `async def run(node)`. `node` is made in firmware/main.py and carr
     parts           {name: driver} of the parts that are read
     answered        {part: uptime in s of its last good answer}
     counts          {name: n} what went wrong, for people
-    outbox          Outbox
+    outbox          Outbox, None while measuring is stopped (see measuring.py)
+    measuring       the tasks of that; boot: the outbox's name of this start
     client          ota.device.http.Client, None until the node has a certificate
     beat            uptime in s of the light task's last turn
     ambient         the light sensor's driver or None

@@ -74,7 +74,8 @@ def take(node: object, unix_s: int, source: str) -> bool:
         return False
     if not was_synced:
         node.console.info("clock", "set by %s to %d" % (source, unix_s))
-        node.outbox.dated(node.clock.now() - node.clock.uptime_s())
+        if node.outbox:
+            node.outbox.dated(node.clock.now() - node.clock.uptime_s())
     return True
 
 

@@ -25,16 +25,22 @@ _TIMES_MAX = 4
 
 
 class Outbox:
-    """A bounded queue of windows on flash; when it is full the oldest go, and are counted."""
+    """A bounded queue of windows on flash; when it is full the oldest go, and are counted.
 
-    def __init__(self, storage: object, random: object, segments_max: int = SEGMENTS_MAX) -> None:
+    boot: the name of this start, "" for a new one; one that is opened again waits for its date.
+    """
+
+    def __init__(
+        self, storage: object, random: object, segments_max: int = SEGMENTS_MAX, boot: str = ""
+    ) -> None:
         self._storage = storage
         self._random = random
         self._segments_max = segments_max
-        self.boot = hexlify(random(4)).decode()
+        self.boot = boot or hexlify(random(4)).decode()
         self.lost = 0  # windows that can no longer be sent: dropped, damaged or undatable
         self.rejected = 0  # records that the server refused, since the start
         self._recover()
+        self._undated = bool(boot)
 
     def add(self, window: dict) -> int:
         """Keep a window and give its seq: outboxlog's keys but `seq`; while unsynced `up` for `t`.

@@ -29,7 +29,11 @@ async def run(node: object) -> None:
     reading = {}
     began_s = node.clock.uptime_s()
     while windows:
-        end_s = await fill(node, due, windows, reading, began_s)
+        try:
+            end_s = await fill(node, due, windows, reading, began_s)
+        except asyncio.CancelledError:
+            close(node, windows, began_s, node.clock.uptime_s())
+            raise
         close(node, windows, began_s, end_s)
         began_s = end_s
 

@@ -5,11 +5,11 @@ updater's bounds; a config that polls faster than these is a bench's, and holds 
 """
 
 import asyncio
-import gc
 import sys
 
 from ota.core import errors
 
+from firmware.tasks import measuring
 from firmware.tasks.loading import let_go
 
 DATA = "/data"
@@ -33,7 +33,7 @@ _MODULES = (
 
 async def run(node: object) -> None:
     """Judge the trial, if this is one; then look after updates, for ever."""
-    await start(node)
+    await judge(node)
     let_go(*_MODULES)
     await node.enrolled.wait()
     while True:
@@ -58,12 +58,19 @@ async def turn(node: object) -> int:
         await Reports(DATA).send(node.client, node.id)
     offer = await poll(node)
     if offer.action or offer.cancellation:
-        from ota.device import updater
+        was_measuring = await measuring.stop(node)
+        try:
+            from ota.device import updater
 
-        gc.collect()
-        if await updater.update(ports(node), offer):
-            node.storage.write(PARTS, ",".join(sorted(node.answered)).encode())
-            node.restart("update to " + offer.version)
+            if await updater.update(ports(node), offer):
+                node.storage.write(PARTS, ",".join(sorted(node.answered)).encode())
+                node.restart("update to " + offer.version)
+            del updater
+        finally:
+            let_go(*_MODULES)
+            node.console.info("update", "memory at the lowest %s" % node.memory.lowest)
+            if was_measuring:
+                measuring.start(node)
     poll_s = node.config["poll_s"]
     return poll_s if poll_s < _SLEEP_LEAST_S else offer.sleep_s
 
@@ -87,26 +94,35 @@ def ports(node: object) -> object:
     """Gather what the updater works with."""
     from ota.device import updater
 
-    say = node.console.info
+    def say(text: str) -> None:
+        node.memory.note()
+        node.console.info("update", text)
+
     return updater.Ports(
-        node.client,
-        node.id,
-        node.release,
-        runtime(),
-        node.clock.now,
-        lambda text: say("update", text),
+        node.client, node.id, node.release, runtime(), node.clock.now, say
     )
 
 
-async def start(node: object) -> None:
-    """Have the last trial's outcome put among the reports; judge the trial, if this is one."""
-    from ota.device import swap, updater
+def settle(node: object) -> None:
+    """Have what came of the last trial put among the reports, before the heap is needed for more."""
+    from ota.device import swap
 
-    updater.settle(ports(node))
+    record = swap.load(DATA)
+    if record["outcome"] or record["state"] == "trying":
+        from ota.device import updater
+
+        updater.settle(ports(node))
+        del updater
+    del swap
+    let_go(*_MODULES)
+
+
+async def judge(node: object) -> None:
+    """Judge the trial, if this is one: the release stays, or the node goes back to the other."""
+    from ota.device import swap
+
     if swap.load(DATA)["state"] != "trying":
         return
-    del updater
-    let_go("ota.device.updater", "ota.core.update", "ota.core.versions", "ota.device.report")
     from firmware.tasks import trial
 
     why, blame = await trial.run(node, poll)
@@ -114,9 +130,9 @@ async def start(node: object) -> None:
     if why is None:
         swap.confirm(DATA)
         node.console.info("update", "release %s confirmed" % version)
-        from ota.device import updater
-
-        updater.settle(ports(node))
+        del trial, swap
+        let_go(*_MODULES)
+        settle(node)
         return
     node.console.error("update", "release %s goes back: %s" % (version, why))
     (swap.fail if blame else swap.defer)(DATA, why)
