@@ -1,7 +1,6 @@
 """What the subcommands share: options, one-line errors, tables for people, JSON for scripts."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
@@ -15,6 +14,7 @@ from rich.table import Table
 from fleet.errors import FleetError
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+_PIPE_COLUMNS = 10_000  # nobody looks there: nothing is folded
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -78,8 +78,8 @@ def print_json(value: Any) -> None:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table for people; in a pipe as wide as it needs to be."""
     console = Console(highlight=False, markup=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = 200
+    if not console.is_terminal:
+        console.width = _PIPE_COLUMNS
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
