@@ -37,7 +37,7 @@ def ota() -> None:
       lamppost ota init --home HOME
     For every release:
       lamppost ota build --version 1.1.0
-      lamppost ota publish lamppost-esp32-1.1.0.zip --home HOME --url https://fleet:8443
+      lamppost ota publish lamppost-esp32-1.1.0.zip --home HOME --url http://127.0.0.1:8080
 
     HOME/keys holds the keys that make a release genuine. They never go to the server: copy only
     HOME/server there. Keep HOME/keys offline, with a backup; whoever has it and its passphrase
