@@ -16,7 +16,6 @@ from firmware.core import pki
 from firmware.core.errors import FormatError
 from firmware.tasks import clock, identity
 
-CLAIM = "/etc/claim"
 _CLAIM_LIMIT = 256
 _ANSWER_LIMIT = 6144
 _PATH = "/.well-known/est/"
@@ -28,7 +27,7 @@ _RETRY_AFTER_MAX_S = 3600
 
 async def enrol(node: object) -> int:
     """Enrol with the claim token: 0 when the identity is on flash, else seconds to wait."""
-    claim = (node.storage.read(CLAIM, _CLAIM_LIMIT) or b"").strip()
+    claim = (node.storage.read(identity.CLAIM, _CLAIM_LIMIT) or b"").strip()
     if not claim:
         node.console.warn("enrol", "no claim token: put one on by cable")
         return _LATER_S
@@ -45,16 +44,12 @@ async def enrol(node: object) -> int:
         return wait_s
     if not _keep(node, pair, body):
         return _LATER_S
-    node.storage.remove(CLAIM)
+    node.storage.remove(identity.CLAIM)
     return 0
 
 
-async def renew(node: object, certificate: bytes) -> bool:
-    """Renew over the node's own client once two thirds of the certificate's life are over."""
-    found = pki.certificate(certificate)
-    life_s = found["not_after"] - found["not_before"]
-    if node.clock.now() < found["not_before"] + life_s * 2 // 3:
-        return False
+async def renew(node: object) -> bool:
+    """Renew over the node's own client, with a new key; True when the new identity is on flash."""
     node.console.info("enrol", "renewing the certificate")
     pair = _pair(node)
     await asyncio.sleep(0)

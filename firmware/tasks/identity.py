@@ -8,9 +8,11 @@ import asyncio
 
 from ota.device import http
 
+from firmware.tasks import measuring
 from firmware.tasks.loading import let_go
 
 IDENTITY = "/etc/identity"
+CLAIM = "/etc/claim"
 ANCHORS = ("/etc/ca.der", "/etc/ca1.der", "/etc/ca2.der", "/etc/ca3.der")
 _LIMIT_BYTES = 2048
 _LOOK_S = 3600
@@ -22,18 +24,33 @@ async def run(node: object) -> None:
     """Get and keep a certificate, for ever."""
     await node.online.wait()
     await clock_set(node)
-    while load(node.storage) is None:
-        await asyncio.sleep(await enrol(node))
+    if node.storage.exists(CLAIM) and load(node.storage):
+        await enrol(node)  # a technician's new token; refused, what there is still holds
+    due_s = 0
     while True:
-        key, certificate = load(node.storage)
-        if node.client is None:
-            node.client = client(node, (certificate, key))
-            node.enrolled.set()
-        if node.clock.synced and await renew(node, certificate):
-            await node.client.close()
-            node.client = None
+        found = load(node.storage)
+        if found is None or (node.client is None and not open_client(node, found)):
+            await asyncio.sleep(await enrol(node))
             continue
+        due_s = due_s or renewal_due(found[1])
+        if node.clock.synced and node.clock.now() >= due_s and await renew(node):
+            due_s = 0
+            old = node.client
+            open_client(node, load(node.storage))
+            await old.close()
         await asyncio.sleep(_LOOK_S if node.clock.synced else 60)
+
+
+def open_client(node: object, identity: tuple) -> bool:
+    """Make the client that all share; False when the identity cannot be used."""
+    key, certificate = identity
+    try:
+        node.client = client(node, (certificate, key))
+    except (ValueError, OSError) as error:
+        node.console.error("identity", "%s cannot be used: %s" % (IDENTITY, error))
+        return False
+    node.enrolled.set()
+    return True
 
 
 async def clock_set(node: object) -> None:
@@ -46,23 +63,38 @@ async def clock_set(node: object) -> None:
 
 async def enrol(node: object) -> int:
     """Enrol: 0 when there is an identity, else seconds to the next try."""
+    was_measuring = node.storage.exists(CLAIM) and await measuring.stop(node)
+    try:
+        from firmware.tasks import enrol as enrolment
+
+        return await enrolment.enrol(node)
+    finally:
+        enrolment = None
+        let_go(*_ENROLMENT)
+        if was_measuring:
+            measuring.start(node)
+
+
+async def renew(node: object) -> bool:
+    """Renew: True when there is a new identity."""
     from firmware.tasks import enrol as enrolment
 
     try:
-        return await enrolment.enrol(node)
+        return await enrolment.renew(node)
     finally:
         del enrolment
         let_go(*_ENROLMENT)
 
 
-async def renew(node: object, certificate: bytes) -> bool:
-    """Renew what is due: True when there is a new identity."""
-    from firmware.tasks import enrol as enrolment
+def renewal_due(certificate: bytes) -> int:
+    """Tell when two thirds of a certificate's life are over, unix s."""
+    from firmware.core import pki
 
     try:
-        return await enrolment.renew(node, certificate)
+        found = pki.certificate(certificate)
+        return found["not_before"] + (found["not_after"] - found["not_before"]) * 2 // 3
     finally:
-        del enrolment
+        del pki
         let_go(*_ENROLMENT)
 
 
