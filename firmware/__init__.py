@@ -1,0 +1,1 @@
+"""What runs on a node: MicroPython, importable on CPython too (see README.md, The house)."""

@@ -11,7 +11,7 @@ CONFIG_KEPT = "/data/config.json"
 _CONFIG_LIMIT = 4096
 
 
-def header(storage: object, slot: str) -> dict:
+def header(storage, slot: str) -> dict:
     """Read the first line of the running release's manifest; {} when it cannot be read."""
     try:
         with storage.open(slot + "/manifest.jsonl") as file:
@@ -21,7 +21,7 @@ def header(storage: object, slot: str) -> dict:
         return {}
 
 
-def load_config(node: object) -> dict | None:
+def load_config(node) -> dict | None:
     """Read the config; an invalid one is named, and the last valid one stays in force."""
     from firmware.core import config
 
@@ -42,7 +42,7 @@ def load_config(node: object) -> dict | None:
     return made
 
 
-def tell(node: object, cause: str) -> None:
+def tell(node, cause: str) -> None:
     """Say what runs, and what the run before had to say."""
     release = node.release.get("version", "unknown")
     node.console.info("main", "release %s from %s, reset cause %s" % (release, node.slot, cause))
@@ -54,7 +54,7 @@ def tell(node: object, cause: str) -> None:
         node.storage.remove("/data/crash.old")
 
 
-def make_lamp(node: object) -> None:
+def make_lamp(node) -> None:
     """Make the drivers that the light task needs."""
     from machine import ADC, PWM, Pin
 
@@ -62,7 +62,7 @@ def make_lamp(node: object) -> None:
         if part["driver"] == "lamp" and node.lamp is None:
             from firmware.drivers.lamp import Lamp
 
-            pin = Pin(part["pin"], Pin.OUT, value=0, hold=False)
+            pin = Pin(part["pin"], Pin.OUT, value=0, hold=False)  # pyright: ignore[reportCallIssue] - not in the stubs
             pwm = PWM(pin, freq=part["frequency_hz"], duty_u16=0)
             node.parts[name] = node.lamp = Lamp(pin, pwm)
         elif part["driver"] == "ambient" and node.ambient is None:
@@ -72,7 +72,7 @@ def make_lamp(node: object) -> None:
             node.parts[name] = node.ambient = Ambient(adc, part["lux_full_scale"])
 
 
-def make_parts(node: object) -> None:
+def make_parts(node) -> None:
     """Bound the heap, then make the drivers; one that fails is named and left out."""
     pins = bus_pins(node.config)
     if pins:
@@ -86,7 +86,7 @@ def make_parts(node: object) -> None:
             supervise.record(node, name, error)
 
 
-def make_part(part: dict) -> object:
+def make_part(part: dict):
     """Make one part's bus and driver."""
     from machine import I2C, UART, Pin
 

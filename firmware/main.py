@@ -43,8 +43,9 @@ class Node:
         self.console = Console(self.storage, self.clock)
         self.slot = slot
         self.release = {}
-        self.config = None
-        self.lamp = self.ambient = self.outbox = self.client = self.id = None
+        self.id = ""
+        self.config: dict | None = None
+        self.lamp = self.ambient = self.outbox = self.client = None
         self.parts = {}
         self.answered = {}
         self.counts = {}
@@ -134,7 +135,7 @@ def start_tasks(node: Node) -> None:
         node.tasks.append(asyncio.create_task(supervise.run(node, name, work)))
 
 
-def change_record(storage: object, change: object) -> None:
+def change_record(storage, change) -> None:
     """Apply a transition of ota.core.bootrecord to the boot record on flash."""
     from ota.core import bootrecord
 

@@ -52,7 +52,7 @@ class Reader:
         self.offset = offset
         self.damaged = 0
 
-    def __iter__(self) -> object:
+    def __iter__(self):  # noqa: ANN204 - a generator; there is no typing to say so
         self._file.seek(self.offset)
         while True:
             line = self._file.readline(LINE_LIMIT_BYTES)

@@ -19,7 +19,7 @@ _CAUSES = (
 class Network:
     """The station interface."""
 
-    def __init__(self, random: object) -> None:
+    def __init__(self, random) -> None:
         self._wlan = network.WLAN(network.WLAN.IF_STA)
         self._names = common.Names(random)
         self.udp = common.udp

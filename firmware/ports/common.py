@@ -14,7 +14,7 @@ _BLOCK_BYTES = 4096
 class Clock:
     """Unix time over a tick counter; `ticks_ms` wraps at 2**30 ms or more."""
 
-    def __init__(self, ticks_ms: object, rtc_s: int, set_rtc: object) -> None:
+    def __init__(self, ticks_ms, rtc_s: int, set_rtc) -> None:
         self._ticks_ms = ticks_ms
         self._set_rtc = set_rtc
         self._last = ticks_ms() & _TICKS_MASK
@@ -68,7 +68,7 @@ class Memory:
     def note(self) -> dict:
         """Collect, measure, keep the least."""
         gc.collect()
-        found = self.figures()
+        found = self.figures()  # pyright: ignore[reportAttributeAccessIssue] - each port's own
         for name in found:
             self.lowest[name] = min(found[name], self.lowest.get(name, found[name]))
         return found
@@ -105,7 +105,7 @@ class Storage:
             file.write(data)
         _sync()
 
-    def open(self, path: str, mode: str = "rb") -> object:
+    def open(self, path: str, mode: str = "rb"):
         """Open a file for reading or writing in pieces; the caller closes it."""
         return open(self._root + path, mode)
 
@@ -190,7 +190,7 @@ async def udp(address: str, port: int, data: bytes, timeout_ms: int) -> bytes:
 class Names:
     """Host names to addresses by a query of our own: the platform's would stop the loop."""
 
-    def __init__(self, random: object) -> None:
+    def __init__(self, random) -> None:
         self._random = random
         self._known = {}
 

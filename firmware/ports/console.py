@@ -8,7 +8,7 @@ _LINE_MAX = 200
 class Console:
     """Lines of the form `[uptime s] level task: message`; never a key, a token or a password."""
 
-    def __init__(self, storage: object, clock: object) -> None:
+    def __init__(self, storage, clock) -> None:
         self._storage = storage
         self._clock = clock
 

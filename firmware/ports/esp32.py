@@ -47,7 +47,7 @@ class Memory(common.Memory):
         gained, self._pin = segment.claim(tx, rx)
         del segment
         sys.modules.pop("firmware.ports.segment")
-        del sys.modules["firmware.ports"].segment
+        del sys.modules["firmware.ports"].segment  # pyright: ignore[reportAttributeAccessIssue]
         gc.collect()
         return gained
 

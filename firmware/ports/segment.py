@@ -10,7 +10,7 @@ import gc
 import esp32
 import machine
 
-_SEGMENT_BYTES = 36 * 1024
+_SEGMENT_BYTES = 40 * 1024
 _PIN_BYTES = 2048
 _FILL_MAX = 80  # more than the first segment holds
 

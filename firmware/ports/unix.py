@@ -17,12 +17,12 @@ except ImportError:  # no chip: a test
     machine = chip = None
 
 try:
-    from time import ticks_ms
+    from time import ticks_ms  # pyright: ignore[reportAssignmentType]
 except ImportError:  # CPython
 
     def ticks_ms() -> int:
         """Count milliseconds."""
-        return int(time.monotonic() * 1000)
+        return int(time.monotonic() * 1000)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 Storage = common.Storage
@@ -37,7 +37,7 @@ class Clock(common.Clock):
 
 
 def _set_rtc(unix_s: int) -> None:
-    if hasattr(machine, "RTC"):
+    if machine and hasattr(machine, "RTC"):
         year, month, day, hour, minute, second, weekday = time.gmtime(unix_s)[:7]
         machine.RTC().datetime((year, month, day, weekday, hour, minute, second, 0))
 

@@ -26,8 +26,8 @@ IMPORT_MS = 60_000  # the slot's own watchdog takes over within this
 CABLE_MS = 600_000  # a session on the cable lives this long; so does the pause of a dead node
 _COLLECT_BYTES = 8192  # collect so often: garbage must not scatter what stays
 _CHUNK = 1024
-# LittleFS reads its directories in these steps; at the default of 32 a start takes five times the
-# flash operations, each of which stops both cores. Four of these are held twice, and per open file.
+# LittleFS reads its directories in these steps; at the default of 32 a start takes five times
+# the flash operations, each of which stops both cores. Four steps are held twice, and per file.
 _READ_BYTES = 128
 _LINE_MAX = 512
 _CAUSES = (
@@ -141,7 +141,7 @@ def mount() -> None:
 
 def choose(cause: str) -> str | None:
     """Judge the reset, write the record; give the slot to start, None when both are damaged."""
-    import bootrecord
+    import bootrecord  # pyright: ignore[reportMissingImports] - in /lib
 
     before = bootrecord.newest([read("/data/boot.0"), read("/data/boot.1")])
     words = read(CRASH)
@@ -171,7 +171,7 @@ def choose(cause: str) -> str | None:
     return slot
 
 
-def keep(bootrecord: object, record: dict) -> None:
+def keep(bootrecord, record: dict) -> None:  # noqa: ANN001 - the module
     """Write the record over the older of its two copies; without room or flash, go on."""
     index, data, sealed = bootrecord.seal(record)
     record["n"] = sealed["n"]

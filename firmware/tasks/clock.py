@@ -19,7 +19,7 @@ _SEEN_S = 3600
 _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 
 
-async def run(node: object) -> None:
+async def run(node) -> None:
     """Keep the clock, for ever."""
     node.clock.at_least(node.release.get("built", 0), "built")
     seen = node.storage.read(SEEN, 16) or b""
@@ -44,7 +44,7 @@ async def run(node: object) -> None:
         await asyncio.sleep(2)
 
 
-async def ask(node: object) -> bool:
+async def ask(node) -> bool:
     """Ask the time servers in turn until one is believed."""
     from firmware.core import sntp
 
@@ -67,7 +67,7 @@ async def ask(node: object) -> bool:
     return False
 
 
-def take(node: object, unix_s: int, source: str) -> bool:
+def take(node, unix_s: int, source: str) -> bool:
     """Set the clock and let the outbox date what was waiting."""
     was_synced = node.clock.synced
     if not node.clock.set(unix_s, source):
@@ -79,7 +79,7 @@ def take(node: object, unix_s: int, source: str) -> bool:
     return True
 
 
-def take_date(node: object, headers: dict) -> None:
+def take_date(node, headers: dict) -> None:
     """Take the Date of an answer over TLS where there is no better word."""
     unix_s = parse_date(headers.get("date", ""))
     if unix_s is None:

@@ -25,7 +25,7 @@ _LATER_S = 600
 _RETRY_AFTER_MAX_S = 3600
 
 
-async def enrol(node: object) -> int:
+async def enrol(node) -> int:
     """Enrol with the claim token: 0 when the identity is on flash, else seconds to wait."""
     claim = (node.storage.read(identity.CLAIM, _CLAIM_LIMIT) or b"").strip()
     if not claim:
@@ -48,7 +48,7 @@ async def enrol(node: object) -> int:
     return 0
 
 
-async def renew(node: object) -> bool:
+async def renew(node) -> bool:
     """Renew over the node's own client, with a new key; True when the new identity is on flash."""
     node.console.info("enrol", "renewing the certificate")
     pair = _pair(node)
@@ -57,12 +57,12 @@ async def renew(node: object) -> bool:
     return bool(body) and _keep(node, pair, body)
 
 
-def _pair(node: object) -> tuple:
+def _pair(node) -> tuple:
     d = p256.generate(node.random)
     return d, p256.public(d)
 
 
-async def _ask(node: object, http: object, operation: str, pair: tuple, headers: tuple) -> tuple:
+async def _ask(node, http, operation: str, pair: tuple, headers: tuple) -> tuple:
     """Send the request: (0, body), or (seconds to the next try, b"") having said why."""
     d, public = pair
     request = b2a_base64(pki.request(node.id, public, lambda digest: p256.sign(d, digest)))
@@ -84,7 +84,7 @@ async def _ask(node: object, http: object, operation: str, pair: tuple, headers:
     return wait_s, b""
 
 
-def _keep(node: object, pair: tuple, body: bytes) -> bool:
+def _keep(node, pair: tuple, body: bytes) -> bool:
     """Take the certificate if it is ours; write key and certificate."""
     d, public = pair
     try:
@@ -101,7 +101,7 @@ def _keep(node: object, pair: tuple, body: bytes) -> bool:
     return False
 
 
-def _refusal(response: object) -> str:
+def _refusal(response) -> str:
     """Say what a problem document (RFC 9457) says, in one line."""
     detail = ""
     try:

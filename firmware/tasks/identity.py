@@ -20,40 +20,42 @@ _CLOCK_S = 30
 _ENROLMENT = ("firmware.tasks.enrol", "firmware.core.pki", "ota.core.p256")
 
 
-async def run(node: object) -> None:
+async def run(node) -> None:
     """Get and keep a certificate, for ever."""
     await node.online.wait()
     await clock_set(node)
     if node.storage.exists(CLAIM) and load(node.storage):
         await enrol(node)  # a technician's new token; refused, what there is still holds
-    due_s = 0
+    wait_s = 0
     while True:
         found = load(node.storage)
-        if found is None or (node.client is None and not open_client(node, found)):
+        if found is None or not await open_client(node, found):
             await asyncio.sleep(await enrol(node))
             continue
-        due_s = due_s or renewal_due(found[1])
-        if node.clock.synced and node.clock.now() >= due_s and await renew(node):
-            due_s = 0
-            old = node.client
-            open_client(node, load(node.storage))
-            await old.close()
-        await asyncio.sleep(_LOOK_S if node.clock.synced else 60)
+        due_s = renewal_due(found[1])
+        renewed = False
+        while not renewed:
+            await asyncio.sleep(wait_s)
+            renewed = node.clock.synced and node.clock.now() >= due_s and await renew(node)
+            wait_s = _LOOK_S if node.clock.synced else 60
 
 
-def open_client(node: object, identity: tuple) -> bool:
+async def open_client(node, identity: tuple) -> bool:
     """Make the client that all share; False when the identity cannot be used."""
     key, certificate = identity
+    old = node.client
     try:
         node.client = client(node, (certificate, key))
     except (ValueError, OSError) as error:
         node.console.error("identity", "%s cannot be used: %s" % (IDENTITY, error))
         return False
     node.enrolled.set()
+    if old:
+        await old.close()
     return True
 
 
-async def clock_set(node: object) -> None:
+async def clock_set(node) -> None:
     """Give the time servers a chance: a new CA is not yet valid by a release's build time."""
     for _ in range(_CLOCK_S):
         if node.clock.synced:
@@ -61,7 +63,7 @@ async def clock_set(node: object) -> None:
         await asyncio.sleep(1)
 
 
-async def enrol(node: object) -> int:
+async def enrol(node) -> int:
     """Enrol: 0 when there is an identity, else seconds to the next try."""
     was_measuring = node.storage.exists(CLAIM) and await measuring.stop(node)
     try:
@@ -75,7 +77,7 @@ async def enrol(node: object) -> int:
             measuring.start(node)
 
 
-async def renew(node: object) -> bool:
+async def renew(node) -> bool:
     """Renew: True when there is a new identity."""
     from firmware.tasks import enrol as enrolment
 
@@ -98,7 +100,7 @@ def renewal_due(certificate: bytes) -> int:
         let_go(*_ENROLMENT)
 
 
-def client(node: object, identity: tuple | None) -> object:
+def client(node, identity: tuple | None):
     """Make a client of the config's server; `identity` is (certificate, key)."""
     server = node.config["server"]
     anchors = [node.storage.read(path, _LIMIT_BYTES) for path in ANCHORS]
@@ -108,7 +110,7 @@ def client(node: object, identity: tuple | None) -> object:
     )
 
 
-def load(storage: object) -> tuple | None:
+def load(storage) -> tuple | None:
     """Read (key, certificate); None when there is none."""
     data = storage.read(IDENTITY, _LIMIT_BYTES)
     if not data or len(data) < 4:
@@ -117,6 +119,6 @@ def load(storage: object) -> tuple | None:
     return (data[2:end], data[end:]) if end < len(data) else None
 
 
-def save(storage: object, key: bytes, certificate: bytes) -> None:
+def save(storage, key: bytes, certificate: bytes) -> None:
     """Write key and certificate, together."""
     storage.write(IDENTITY, bytes((len(key) >> 8, len(key) & 0xFF)) + key + certificate)

@@ -13,16 +13,15 @@ _LOG_EVERY = 600
 _ZONE_S = 900
 
 
-async def run(node: object) -> None:
+async def run(node) -> None:
     """Set the lamp once a second, for ever."""
     faults = 0
-    state = None
+    state: State | None = None
     while True:
         node.beat = node.clock.uptime_s()
         try:
-            if node.lamp and state is None:
-                state = State(node.config["light"])
             if node.lamp:
+                state = state or State(node.config["light"])
                 set_level(node, state)
         except Exception as error:  # the one task that handles its own: full light, and on
             faults += 1
@@ -39,11 +38,11 @@ class State:
     def __init__(self, config: dict) -> None:
         self.programme = config["programme"]
         self.daylight = light.Daylight(config["dusk_lux"], config["dawn_lux"])
-        self.offset_s = None
-        self.until_s = 0
+        self.offset_s = 0
+        self.until_s = 0  # uptime until which it holds
 
 
-def set_level(node: object, state: State) -> None:
+def set_level(node, state: State) -> None:
     """Decide the level by sensor, clock and programme, and set it."""
     lux = node.ambient.lux() if node.ambient else None
     is_day = state.daylight.update(lux, node.clock.uptime_s())
@@ -57,10 +56,10 @@ def set_level(node: object, state: State) -> None:
     node.lamp.set(wanted)
 
 
-def offset(node: object, state: State) -> int:
+def offset(node, state: State) -> int:
     """Give local time minus UTC in s; asked of the time zone's rules every quarter of an hour."""
     now_s = node.clock.uptime_s()
-    if state.offset_s is None or now_s >= state.until_s:
+    if now_s >= state.until_s:
         from firmware.core.timezone import Zone
 
         state.offset_s = Zone(node.config["time_zone"]).offset(node.clock.now())
@@ -70,7 +69,7 @@ def offset(node: object, state: State) -> int:
     return state.offset_s
 
 
-def burn(node: object) -> None:
+def burn(node) -> None:
     """Go to full light, by whatever still works."""
     try:
         node.lamp.set(light.FULL)

@@ -1,4 +1,4 @@
-"""Measuring as a whole, sampling, outbox and uplink, which make room while a node enrols or updates.
+"""Measuring (sampling, outbox, uplink), which makes room while a node enrols or updates.
 
 Their code and buffers are a fifth of the heap; what is to be verified takes as much. So they stop
 for that minute: the open window is closed as long as it is, what is on flash waits there.
@@ -21,7 +21,7 @@ _MODULES = (
 )
 
 
-def start(node: object) -> None:
+def start(node) -> None:
     """Open the outbox, start sampling and uplink."""
     load(*_MODULES)
     from firmware.tasks import outbox, sample, uplink
@@ -34,7 +34,7 @@ def start(node: object) -> None:
         node.measuring.append(asyncio.create_task(supervise.run(node, name, work)))
 
 
-async def stop(node: object) -> bool:
+async def stop(node) -> bool:
     """Stop them and forget their code; say whether they had been running."""
     was_running = bool(node.measuring)
     while node.measuring:

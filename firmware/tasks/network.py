@@ -6,7 +6,7 @@ _LOOK_S = 5
 _BACKOFF_MAX_S = 60
 
 
-async def run(node: object) -> None:
+async def run(node) -> None:
     """Keep the network up, for ever."""
     backoff_s = 1
     was_up = False

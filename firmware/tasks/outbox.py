@@ -30,9 +30,7 @@ class Outbox:
     boot: the name of this start, "" for a new one; one that is opened again waits for its date.
     """
 
-    def __init__(
-        self, storage: object, random: object, segments_max: int = SEGMENTS_MAX, boot: str = ""
-    ) -> None:
+    def __init__(self, storage, random, segments_max: int = SEGMENTS_MAX, boot: str = "") -> None:
         self._storage = storage
         self._random = random
         self._segments_max = segments_max
@@ -63,7 +61,7 @@ class Outbox:
             self._times[self.boot] = offset
             self._mark({"seq": self._next, "mark": "time", "boot": self.boot, "offset": offset})
 
-    def pending(self) -> object:
+    def pending(self):
         """Iterate over what is to be sent, oldest first: (position, box, entry with `t`).
 
         Stops before a window that may yet be dated. `acknowledge` takes a position. A file stays

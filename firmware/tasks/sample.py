@@ -18,7 +18,7 @@ from firmware.tasks import supervise
 _SHIFT_S = 2  # a smaller correction of the clock does not break a window
 
 
-async def run(node: object) -> None:
+async def run(node) -> None:
     """Fill windows for ever; returns at once when the config names no stream."""
     windows = {}
     due = {}
@@ -38,7 +38,7 @@ async def run(node: object) -> None:
         began_s = end_s
 
 
-async def fill(node: object, due: dict, windows: dict, reading: dict, began_s: int) -> int:
+async def fill(node, due: dict, windows: dict, reading: dict, began_s: int) -> int:
     """Take samples until the window that began then is over; give its end, uptime in s."""
     clock, config = node.clock, node.config
     synced = clock.synced
@@ -64,7 +64,7 @@ async def fill(node: object, due: dict, windows: dict, reading: dict, began_s: i
         await asyncio.sleep(min(max(wait_ms, 0), 1000) / 1000)
 
 
-async def take(node: object, part: str, streams: list, windows: dict, reading: dict) -> None:
+async def take(node, part: str, streams: list, windows: dict, reading: dict) -> None:
     """Read one part once. No answer, an unsound one or one out of range is counted, no reading."""
     try:
         values = await node.parts[part].read()
@@ -85,7 +85,7 @@ async def take(node: object, part: str, streams: list, windows: dict, reading: d
         reading.pop(part, None)
 
 
-def close(node: object, windows: dict, began_s: int, end_s: int) -> None:
+def close(node, windows: dict, began_s: int, end_s: int) -> None:
     """Put a window into the outbox, dated as well as can be."""
     length_s = end_s - began_s
     if length_s <= 0:

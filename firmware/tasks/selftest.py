@@ -14,7 +14,7 @@ _HEAP_LEAST_BYTES = 8192
 _WAIT_S = 120
 
 
-async def run(node: object) -> None:
+async def run(node) -> None:
     """Test the running release; takes as long as the slowest part."""
     config = node.config
     if config is None:
@@ -34,7 +34,7 @@ async def run(node: object) -> None:
         raise SelfTestError("%d bytes of heap are free" % free)
 
 
-async def parts(node: object) -> None:
+async def parts(node) -> None:
     """Wait until every part that answered the release before has answered this one."""
     known = (node.storage.read(PARTS, 256) or b"").decode().split(",")
     measured = [each["part"] for each in node.config["streams"].values()]

@@ -14,7 +14,7 @@ _LIGHT_LATE_S = 20
 _HEALTHY_S = 900
 
 
-async def run(node: object, name: str, work: object) -> None:
+async def run(node, name: str, work) -> None:
     """Run `work(node)` until it returns; restart it when it raises."""
     streak = 0
     while True:
@@ -34,7 +34,7 @@ async def run(node: object, name: str, work: object) -> None:
         await asyncio.sleep(min(BACKOFF_MAX_S, 1 << streak))
 
 
-def record(node: object, name: str, error: Exception) -> None:
+def record(node, name: str, error: Exception) -> None:
     """Log a crash and count it."""
     node.counts[name] = node.counts.get(name, 0) + 1
     node.console.error(name, "%s: %s" % (type(error).__name__, error))
@@ -42,7 +42,7 @@ def record(node: object, name: str, error: Exception) -> None:
         sys.print_exception(error)
 
 
-async def pulse(node: object) -> None:
+async def pulse(node) -> None:
     """Feed the watchdog as long as the loop turns and the light task ticks; watch the memory."""
     tell_s = _FIRST_S
     while True:
@@ -56,7 +56,7 @@ async def pulse(node: object) -> None:
         await asyncio.sleep(_PULSE_S)
 
 
-async def settle(node: object) -> None:
+async def settle(node) -> None:
     """After a quarter of an hour without a crash streak, forgive the slot its earlier crashes."""
     while node.clock.uptime_s() < _HEALTHY_S:
         await asyncio.sleep(30)

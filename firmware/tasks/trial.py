@@ -15,14 +15,14 @@ _SPEND_MINUTES = 5
 _BLAMELESS = (errors.Unreachable, errors.Timeout, errors.Closed)
 
 
-async def run(node: object, poll: object) -> tuple:
+async def run(node, poll) -> tuple:
     """Judge: (None, False) when the release is good, else (why, whether it is to blame)."""
     node.console.info("update", "trial boot of release %s" % node.release.get("version"))
     why = await self_test(node)
     return await accepted(node, poll) if why is None else (why, True)
 
 
-async def self_test(node: object) -> str | None:
+async def self_test(node) -> str | None:
     """Run the self-test: None when it passes, else why not."""
     try:
         from firmware.tasks import selftest
@@ -33,7 +33,7 @@ async def self_test(node: object) -> str | None:
     return None
 
 
-async def accepted(node: object, poll: object) -> tuple:
+async def accepted(node, poll) -> tuple:
     """Poll until the server accepts one: (None, False), or (why, whether the release is to blame).
 
     The trial's minutes add up over power cuts.

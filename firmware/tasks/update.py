@@ -31,7 +31,7 @@ _MODULES = (
 )
 
 
-async def run(node: object) -> None:
+async def run(node) -> None:
     """Judge the trial, if this is one; then look after updates, for ever."""
     await judge(node)
     let_go(*_MODULES)
@@ -50,7 +50,7 @@ async def run(node: object) -> None:
         await asyncio.sleep(wait_s)
 
 
-async def turn(node: object) -> int:
+async def turn(node) -> int:
     """Send what is to report, poll, do what is offered; seconds until the next turn."""
     if node.storage.exists(REPORTS):
         from ota.device.report import Reports
@@ -59,23 +59,31 @@ async def turn(node: object) -> int:
     offer = await poll(node)
     if offer.action or offer.cancellation:
         was_measuring = await measuring.stop(node)
+        node.memory.lowest.clear()
         try:
             from ota.device import updater
 
             if await updater.update(ports(node), offer):
                 node.storage.write(PARTS, ",".join(sorted(node.answered)).encode())
+                tell_lowest(node)
                 node.restart("update to " + offer.version)
             del updater
         finally:
             let_go(*_MODULES)
-            node.console.info("update", "memory at the lowest %s" % node.memory.lowest)
+            tell_lowest(node)
             if was_measuring:
                 measuring.start(node)
+    node.console.info("update", "memory with TLS open %s" % node.memory.note())
     poll_s = node.config["poll_s"]
     return poll_s if poll_s < _SLEEP_LEAST_S else offer.sleep_s
 
 
-async def poll(node: object) -> object:
+def tell_lowest(node: object) -> None:
+    """Say how little memory there was."""
+    node.console.info("update", "memory at the lowest %s" % node.memory.lowest)
+
+
+async def poll(node):
     """Poll once; give the server what it asks to know of the node."""
     from ota.device import poll as ddi
 
@@ -90,21 +98,25 @@ async def poll(node: object) -> object:
     return offer
 
 
-def ports(node: object) -> object:
+def ports(node):
     """Gather what the updater works with."""
     from ota.device import updater
 
-    def say(text: str) -> None:
-        node.memory.note()
-        node.console.info("update", text)
-
-    return updater.Ports(
-        node.client, node.id, node.release, runtime(), node.clock.now, say
+    say = node.console.info
+    made = updater.Ports(
+        node.client,
+        node.id,
+        node.release,
+        runtime(),
+        node.clock.now,
+        lambda text: say("update", text),
     )
+    made.note = node.memory.note
+    return made
 
 
-def settle(node: object) -> None:
-    """Have what came of the last trial put among the reports, before the heap is needed for more."""
+def settle(node) -> None:
+    """Have the last trial's outcome put among the reports, before the heap is needed for more."""
     from ota.device import swap
 
     record = swap.load(DATA)
@@ -117,7 +129,7 @@ def settle(node: object) -> None:
     let_go(*_MODULES)
 
 
-async def judge(node: object) -> None:
+async def judge(node) -> None:
     """Judge the trial, if this is one: the release stays, or the node goes back to the other."""
     from ota.device import swap
 

@@ -20,7 +20,7 @@ _RETRY_AFTER_MAX_S = 3600
 _UNREADABLE = (400, 413, 415, 422)
 
 
-async def run(node: object) -> None:
+async def run(node) -> None:
     """Send what the outbox holds, for ever."""
     await node.enrolled.wait()
     pack = senml.Pack(node.id)
@@ -49,7 +49,7 @@ async def run(node: object) -> None:
             await asyncio.sleep(wait_s)
 
 
-def fill(outbox: object, pack: object, entries_max: int) -> tuple | None:
+def fill(outbox, pack, entries_max: int) -> tuple | None:
     """Fill a pack from one box: (position, box, seq of the last entry, entries), None: nothing."""
     taken = None
     count = 0
@@ -69,7 +69,7 @@ def fill(outbox: object, pack: object, entries_max: int) -> tuple | None:
     return taken
 
 
-async def pause(node: object) -> None:
+async def pause(node) -> None:
     """Wait for the next window, or a minute."""
     node.filled.clear()
     try:
@@ -78,7 +78,7 @@ async def pause(node: object) -> None:
         pass
 
 
-async def send(node: object, pack: object) -> tuple:
+async def send(node, pack) -> tuple:
     """Post the pack: (status, seconds to wait, answer); status 0 when no whole answer came."""
     body = pack.body()
     if not len(body):
@@ -96,7 +96,7 @@ async def send(node: object, pack: object) -> tuple:
         return 0, 0, {}
 
 
-def settle(node: object, pack: object, taken: tuple, answer: dict) -> None:
+def settle(node, pack, taken: tuple, answer: dict) -> None:
     """Set the bad records aside, then forget the pack."""
     position, box, seq, count = taken
     reasons = rejected_by_window(answer, pack.owners)
@@ -108,7 +108,7 @@ def settle(node: object, pack: object, taken: tuple, answer: dict) -> None:
     node.console.info("uplink", text + (", %d records rejected" % rejected if rejected else ""))
 
 
-def rejected_by_window(answer: object, owners: list) -> dict:
+def rejected_by_window(answer, owners: list) -> dict:
     """Read `rejected` of the server's answer: {seq: [reasons]}; what makes no sense is ignored."""
     reasons = {}
     listed = answer.get("rejected") if type(answer) is dict else None
@@ -119,7 +119,7 @@ def rejected_by_window(answer: object, owners: list) -> dict:
     return reasons
 
 
-def keep_rejected(node: object, reasons: dict, count: int) -> None:
+def keep_rejected(node, reasons: dict, count: int) -> None:
     """Keep each window with bad records for people, once, with the reasons."""
     aside = []
     waiting = node.outbox.pending()
@@ -137,6 +137,6 @@ def keep_rejected(node: object, reasons: dict, count: int) -> None:
         node.outbox.set_aside(text)
 
 
-def _all_rejected(pack: object, status: int) -> dict:
+def _all_rejected(pack, status: int) -> dict:
     reason = "status %d" % status
     return {"rejected": [{"index": i, "reason": reason} for i in range(len(pack.owners))]}
