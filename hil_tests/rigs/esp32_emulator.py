@@ -1,0 +1,212 @@
+"""The stock ESP32 image in a QEMU that has the chip and a Wi-Fi for it.
+
+LAMPPOST_QEMU names the binary (a fork with the machine `esp32-picsimlab`), LAMPPOST_QEMU_BIOS its
+folder of ROM images, LAMPPOST_ESP32_IMAGE an official MicroPython .bin. The node reaches this
+machine's loopback as 10.0.2.2; its one access point is PICSimLabWifi, open. Its PMS5003 is the
+emulated part of sim.hardware on UART 1, byte for byte; other parts are not modelled there.
+"""
+
+import os
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from sim.city import SERVER_NAME, City
+from sim.clock import Clock
+from sim.errors import DeadlineError
+from sim.hardware.pms5003 import Pms5003
+
+from hil_tests.rigs.rig import Unavailable
+
+_VARIABLES = ("LAMPPOST_QEMU", "LAMPPOST_QEMU_BIOS", "LAMPPOST_ESP32_IMAGE")
+_MAC = bytes.fromhex("100100c40a24")  # the emulated chip's own
+_HOST = "10.0.2.2"
+_WIFI = {"ssid": "PICSimLabWifi", "password": ""}
+_PARTS = {
+    "air": {"driver": "pms5003", "uart": 1, "tx": 17, "rx": 16},
+    "lamp": {"driver": "lamp", "pin": 25},
+    "ambient": {"driver": "ambient", "pin": 34, "lux_full_scale": 2000},
+}
+_STREAMS = {"pm1": "air", "pm25": "air", "pm10": "air", "lamp_level": "lamp"}
+# The interrupt watchdog takes a host that pauses for a third of a second for a hung chip.
+_NO_TIMER_WATCHDOGS = "driver=timer.esp32.timg,property=wdt_disable,value=true"
+_FRAME_S = 1.0
+_LOOK_S = 0.05
+_CONNECT_S = 20
+
+
+class Esp32Emulator:
+    """QEMU and the stock image, as the environment names them."""
+
+    name = "esp32-emulator"
+    patience = 12.0
+
+    def __init__(self) -> None:
+        missing = [name for name in _VARIABLES if not os.environ.get(name)]
+        if missing:
+            raise Unavailable(f"no ESP32 emulator: set {', '.join(missing)}")
+        self._qemu, self._bios, self._image = (Path(os.environ[name]) for name in _VARIABLES)
+        for path in (self._qemu, self._bios, self._image):
+            if not path.exists():
+                raise Unavailable(f"no ESP32 emulator: {path} does not exist")
+
+    def node(self, city: City, name: str, version: str, folder: Path) -> "Esp32Node":
+        """Make a node; its image is the official one, with our table and file systems."""
+        assert city.proxy is not None, "the city must be serving"
+        wanted: dict[str, Any] = dict(
+            sample_s=1,
+            wifi=_WIFI,
+            server={"address": _HOST, "port": city.proxy.port, "name": SERVER_NAME},
+            time_servers=[{"host": _HOST, "port": city.sntp[1]}],
+            parts=_PARTS,
+            streams={
+                stream: {"part": part, "purpose": "air quality", "retention_days": 365}
+                for stream, part in _STREAMS.items()
+            },
+        )
+        flash, _ = city.image(name, version, _MAC, runtime=self._image, **wanted)
+        part = Pms5003(Clock(), city.world.at(city.place), period_s=_FRAME_S)
+        return Esp32Node(flash, self._command(flash), part, folder / f"{name}.log")
+
+    def _command(self, flash: Path) -> list[str]:
+        return [
+            *(str(self._qemu), "-L", str(self._bios), "-machine", "esp32-picsimlab"),
+            *("-drive", f"file={flash},if=mtd,format=raw", "-nic", "user,model=esp32_wifi"),
+            *("-global", _NO_TIMER_WATCHDOGS, "-display", "none", "-monitor", "none"),
+        ]
+
+
+class Console:
+    """The serial port's text, collected by a thread while the node has power."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._text = ""
+
+    def show(self, data: bytes) -> None:
+        """Take what came."""
+        with self._lock, self._log.open("ab") as log:
+            log.write(data)
+            self._text += data.decode(errors="replace").replace("\r", "")
+
+    @property
+    def text(self) -> str:
+        """The text so far."""
+        return self._text
+
+    @property
+    def length(self) -> int:
+        """Its length."""
+        return len(self._text)
+
+    def since(self, mark: int) -> str:
+        """Return the text after a mark."""
+        return self._text[mark:]
+
+
+class Esp32Node:
+    """One emulated chip; without power there is no process."""
+
+    def __init__(self, flash: Path, command: list[str], part: Pms5003, log: Path) -> None:
+        self.flash = flash
+        self.id = (_MAC[:3] + b"\xff\xfe" + _MAC[3:]).hex()
+        self.console = Console(log)
+        self._command = command
+        self._part = part
+        self._sockets = tempfile.TemporaryDirectory(prefix="esp32-")
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lines: list[threading.Thread] = []
+
+    def power_on(self) -> None:
+        """Start the machine: a power-on reset."""
+        paths = [Path(self._sockets.name) / name for name in ("console", "uart1")]
+        serial = [
+            word for path in paths for word in ("-serial", f"unix:{path},server=on,wait=off")
+        ]
+        self._process = subprocess.Popen(
+            [*self._command, *serial], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        for path, serve in zip(paths, (self._listen, self._speak), strict=True):
+            thread = threading.Thread(target=serve, args=(self._process, path), daemon=True)
+            thread.start()
+            self._lines.append(thread)
+
+    def power_off(self) -> None:
+        """Kill the machine; flash and its journal stay as they are."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        while self._lines:
+            self._lines.pop().join()
+
+    def press_reset(self) -> None:
+        """Start it anew; the machine's own reset line hangs."""
+        self.power_off()
+        self.power_on()
+
+    def wait_text(self, text: str, deadline_s: float, since: int = 0) -> None:
+        """Wait until the console says `text` after the mark."""
+        end = time.monotonic() + deadline_s
+        while text not in self.console.since(since):
+            if time.monotonic() > end:
+                raise DeadlineError(f"waited {deadline_s:g} s for {text!r}; {self._last_words()}")
+            if self._process and self._process.poll() is not None:
+                raise DeadlineError(f"the emulator ended; {self._last_words()}")
+            time.sleep(_LOOK_S)
+
+    def close(self) -> None:
+        """Switch off and forget the sockets."""
+        self.power_off()
+        self._sockets.cleanup()
+
+    def _last_words(self) -> str:
+        return f"the console ends:\n{self.console.text[-3000:]}"
+
+    def _listen(self, process: "subprocess.Popen[bytes]", path: Path) -> None:
+        with _connected(process, path) as line:
+            while data := _received(line):
+                self.console.show(data)
+
+    def _speak(self, process: "subprocess.Popen[bytes]", path: Path) -> None:
+        with _connected(process, path) as line:
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+            line.settimeout(_LOOK_S)
+            while process.poll() is None:
+                _sent(line, self._part.uart_read())
+                self._part.uart_write(_received(line))
+
+
+def _connected(process: "subprocess.Popen[bytes]", path: Path) -> socket.socket:
+    """Return a connection to a socket of the machine, which takes a moment to be there."""
+    end = time.monotonic() + _CONNECT_S
+    line = socket.socket(socket.AF_UNIX)
+    while process.poll() is None and time.monotonic() < end:
+        try:
+            line.connect(str(path))
+        except OSError:
+            time.sleep(_LOOK_S)
+        else:
+            break
+    return line
+
+
+def _received(line: socket.socket) -> bytes:
+    """Return what came; nothing when the time is over or the machine has gone."""
+    try:
+        return line.recv(4096)
+    except OSError:
+        return b""
+
+
+def _sent(line: socket.socket, data: bytes) -> None:
+    """Send a frame; one that the chip does not take in time is lost, as on a wire."""
+    try:
+        line.sendall(data)
+    except OSError:
+        return

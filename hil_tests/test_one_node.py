@@ -1,0 +1,106 @@
+"""One node, end to end, on a rig: boots, enrols, reports, takes an update, reverts a bad one.
+
+The tests of this file go on from one another: it is one node's life. The figures of the memory
+budget (DESIGN.md, "Memory is the scarce thing") come from the firmware's own log lines.
+"""
+
+import ast
+import re
+import time
+
+import pytest
+
+pytestmark = pytest.mark.timeout(1500)
+
+_KB = 1024
+_FIGURES = re.compile(r"\{'[^}]*\}")
+_GATE = '"pm25": (0, 1000)'
+
+
+def narrower(text):
+    return text.replace(_GATE, '"pm25": (0, 900)')
+
+
+def broken(_):
+    return '"""Fails."""\n\n\nasync def run(node):\n    raise RuntimeError("built to fail")\n'
+
+
+def figures(text, before):
+    """Return the last memory figures on a line that has `before`: {name: bytes}."""
+    found = [line for line in text.splitlines() if before in line and "{" in line]
+    assert found, f"no figures after {before!r}"
+    return ast.literal_eval(_FIGURES.findall(found[-1])[-1])
+
+
+def within_budget(found):
+    """Assert the budget; a rig without an IDF heap has only the GC heap's."""
+    assert found["heap_free"] >= 12 * _KB, found
+    assert found.get("idf_free", 20 * _KB) >= 20 * _KB, found
+    assert found.get("idf_largest", 12 * _KB) >= 12 * _KB, found
+
+
+def stored(city, node):
+    return [row for row in city.readings(node) if row["value"] is not None]
+
+
+@pytest.fixture(scope="module")
+def told(rig):
+    """Collect figures by name; they are printed at the end."""
+    made = {}
+    yield made
+    print(f"\n{rig.name}:")
+    for name, value in made.items():
+        print(f"  {name}: {value}")
+
+
+def timed(told, name, began):
+    told[name] = f"{time.monotonic() - began:.1f} s by the clock on the wall"
+
+
+def test_it_boots_and_enrols_with_a_key_of_its_own(rig, city, node, told):
+    began = time.monotonic()
+    node.wait_text("main: memory", 20 * rig.patience)
+    timed(told, "boot", began)
+    node.wait_text("enrol: certificate", 30 * rig.patience)
+    timed(told, "boot and enrolment", began)
+    assert city.device(node)["state"] == "active"
+    told["after boot"] = figures(node.console.text, "main: memory")
+
+
+def test_it_reports_windows_made_from_raw_bytes(rig, city, node, told):
+    node.wait_text("acknowledged", 20 * rig.patience, node.console.length)
+    city.wait(lambda: stored(city, node), 20 * rig.patience, "a window with a value")
+    rows = city.readings(node)
+    keys = {(row["box"], row["seq"], row["stream"]) for row in rows}
+    assert len(keys) == len(rows)
+    assert any(row["stream"] == "pm25" for row in stored(city, node))
+    told["TLS open"] = found = figures(node.console.text, "memory with TLS open")
+    within_budget(found)
+
+
+def test_it_takes_a_good_release(rig, city, node, told):
+    built = city.release("1.1.0", {"core/ranges.py": narrower})
+    told["release"] = f"{built['files']} files, {built['bytes']} bytes, {built['blocks']} blocks"
+    mark, began = node.console.length, time.monotonic()
+    city.wait_action(city.rollout("1.1.0", node), node, "confirmed", 60 * rig.patience)
+    timed(told, "update, trial and confirmation", began)
+    told["lowest in the update"] = figures(
+        node.console.since(mark), "update: memory at the lowest"
+    )
+    city.wait(lambda: city.device(node)["version"] == "1.1.0", 30 * rig.patience, "1.1.0")
+
+
+def test_it_reverts_a_release_that_fails_its_own_self_test(rig, city, node, told):
+    city.release("1.2.0", {"core/ranges.py": narrower, "tasks/selftest.py": broken})
+    mark, began = node.console.length, time.monotonic()
+    rollout = city.rollout("1.2.0", node)
+    reason = city.wait_action(rollout, node, "rolled_back", 60 * rig.patience)
+    timed(told, "update and way back", began)
+    assert "built to fail" in reason
+    node.wait_text("release 1.1.0 from", 20 * rig.patience, mark)
+    city.wait(lambda: city.device(node)["version"] == "1.1.0", 30 * rig.patience, "1.1.0")
+    node.wait_text("acknowledged", 30 * rig.patience, node.console.length)
+
+
+def test_an_update_keeps_the_memory_budget(told):
+    within_budget(told["lowest in the update"])
