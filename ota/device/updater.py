@@ -53,6 +53,7 @@ class Ports:
         self.runtime = runtime
         self.now = now
         self.say = say
+        self.note = gc.collect  # called where most is loaded
         self.data = "/data"
         self.factory = "/etc/root.json"
 
@@ -175,6 +176,7 @@ async def _fetch(ports: Ports, version: str) -> tuple:
 
         trusted = await fetch.refresh(ports.client, ports.data, ports.factory, ports.now())
         digest = await fetch.release(ports.client, trusted, board, version, waiting)
+        ports.note()
     finally:
         trusted = fetch = None
         let_go(*_VERIFIERS)
@@ -195,6 +197,7 @@ async def _fill(ports: Ports) -> tuple:
 
     active, idle = _slots(ports.data)
     count, total = await stage.fill(ports.client, ports.data, idle, active)
+    ports.note()
     ports.say("update: %d files fetched, %d bytes" % (count, total))
     return ("filled",)
 
