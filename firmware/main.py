@@ -50,6 +50,7 @@ class Node:
         self.answered = {}
         self.counts = {}
         self.beat = 0
+        self.date_s = 0
         self.dying = ""
         self.tasks = []
         self.measuring = []

@@ -15,6 +15,7 @@ Every task is `async def run(node)`. `node` is made in firmware/main.py and carr
     outbox          Outbox, None while measuring is stopped (see measuring.py)
     measuring       the tasks of that; boot: the outbox's name of this start
     client          ota.device.http.Client, None until the node has a certificate
+    date_s          uptime in s from which the server's Date is looked at again
     beat            uptime in s of the light task's last turn
     ambient         the light sensor's driver or None
     filled          asyncio.Event: a window has come into the outbox

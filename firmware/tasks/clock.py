@@ -6,7 +6,6 @@ more than TRUST_S, the Date holds.
 
 import asyncio
 
-from firmware.core.calendar import day
 from firmware.core.errors import FormatError
 from firmware.tasks.loading import let_go
 
@@ -16,7 +15,7 @@ _AGAIN_S = 6 * 3600
 _BACKOFF_MAX_S = 900
 _ANSWER_MS = 2000
 _SEEN_S = 3600
-_MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
+_DATE_S = 3600
 
 
 async def run(node) -> None:
@@ -80,26 +79,20 @@ def take(node, unix_s: int, source: str) -> bool:
 
 
 def take_date(node, headers: dict) -> None:
-    """Take the Date of an answer over TLS where there is no better word."""
-    unix_s = parse_date(headers.get("date", ""))
+    """Take an answer's Date, which came over TLS, where there is no better word; hourly."""
+    now_s = node.clock.uptime_s()
+    if node.clock.synced and now_s < node.date_s:
+        return
+    from firmware.core import httpdate
+
+    unix_s = httpdate.parse(headers.get("date", ""))
+    del httpdate
+    let_go("firmware.core.httpdate", "firmware.core.calendar")
     if unix_s is None:
         return
+    node.date_s = now_s + _DATE_S
     if node.clock.synced:
         if abs(node.clock.now() - unix_s) <= TRUST_S:
             return
         node.console.warn("clock", "the server's time differs by more than %d s" % TRUST_S)
     take(node, unix_s, "date")
-
-
-def parse_date(text: str) -> int | None:
-    """Read an IMF-fixdate (RFC 9110 section 5.6.7) as unix seconds; None for anything else."""
-    try:
-        _, of_month, name, year, time, zone = text.split(" ")
-        at = _MONTHS.find(name)
-        if zone != "GMT" or len(name) != 3 or at % 3:
-            return None
-        year, month, of_month = int(year), at // 3 + 1, int(of_month)
-        hour, minute, second = [int(part) for part in time.split(":")]
-    except ValueError:
-        return None
-    return ((day(year, month, of_month) * 24 + hour) * 60 + minute) * 60 + second

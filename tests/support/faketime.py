@@ -107,6 +107,7 @@ def node(config=None, **parts):
         outbox=Outbox(storage, random),
         client=None,
         beat=0,
+        date_s=0,
         dying="",
         memory=Memory(),
         measuring=[],
