@@ -78,7 +78,7 @@ async def turn(node) -> int:
     return poll_s if poll_s < _SLEEP_LEAST_S else offer.sleep_s
 
 
-def tell_lowest(node: object) -> None:
+def tell_lowest(node) -> None:
     """Say how little memory there was."""
     node.console.info("update", "memory at the lowest %s" % node.memory.lowest)
 
