@@ -108,4 +108,6 @@ def _members(data: bytes) -> dict[str, bytes]:
                     raise BadBundle(f"{name} has more than {cap} bytes")
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
         raise BadBundle("the body is not a sound zip file") from error
+    except NotImplementedError as error:  # a later version of the format, patches, encryption
+        raise BadBundle("the body uses what this reader of zip files does not know") from error
     return members

@@ -160,6 +160,17 @@ def test_what_is_no_bundle_is_400(publisher, board, files):
     assert (answer.status_code, problem(answer)) == (415, "unsupported-media-type")
 
 
+@pytest.mark.parametrize(
+    ("at", "value"),
+    [(6, 99), (8, 0x20), (8, 0x40)],
+    ids=["version", "patch", "encryption"],
+)
+def test_a_zip_of_features_unknown_here_is_400(publisher, at, value):
+    data = bytearray(zipped(**{"manifest.jsonl": b"x", "targets.json": b"y"}))
+    data[data.find(b"PK\x01\x02") + at] = value  # of the first member's directory entry
+    assert refused(publisher, bytes(data)) == (400, "bundle-unreadable")
+
+
 @pytest.mark.parametrize("path", ["../x.mpy", "/etc/x", "firmware/../../x", "boot.py"])
 def test_a_manifest_reaches_no_file_outside_the_slot(publisher, board, path):
     made = release("1.0.0", board, {path: b"x"})
