@@ -12,6 +12,17 @@ from cryptography.x509.oid import NameOID
 from fleet.identity.ca import URN
 from fleet.identity.errors import BadCsr, ForeignCsr
 
+# Three of cryptography's own are plain Exceptions.
+_UNREADABLE = (
+    binascii.Error,
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
 
 def read(body: bytes, device_id: str) -> ec.EllipticCurvePublicKey:
     """Return the public key of a base64 PKCS#10 request (RFC 7030 §4.2.1) for *device_id*.
@@ -26,7 +37,7 @@ def read(body: bytes, device_id: str) -> ec.EllipticCurvePublicKey:
         algorithm = request.signature_hash_algorithm
         proven = request.is_signature_valid
         names = _names(request)
-    except (binascii.Error, ValueError, TypeError, UnsupportedAlgorithm) as error:
+    except _UNREADABLE as error:
         raise BadCsr("the body is not a base64 PKCS#10 request") from error
     if not isinstance(public, ec.EllipticCurvePublicKey) or public.curve.name != "secp256r1":
         raise BadCsr("the key is not on P-256")

@@ -1,6 +1,7 @@
 """Attacks on enrolment: claims wrong, old, used, raced for; requests for others."""
 
 import asyncio
+import base64
 import concurrent.futures
 import time
 
@@ -134,6 +135,31 @@ def test_requests_that_prove_nothing_are_refused(server):
         assert (answer.status_code, problem(answer)) == (400, "csr-refused")
     assert server.enroll(device_id, token, b"A" * 9000).status_code == 413
     assert server.enroll(device_id, token, sound).status_code == 200
+
+
+def test_a_request_of_another_version_or_with_doubled_extensions_is_refused(server):
+    device_id = server.add()
+    token = server.claim(device_id)
+    plain = base64.b64decode(csr(key(), device_id))
+    version = bytearray(plain)
+    version[plain.index(b"\x02\x01\x00") + 2] = 5
+    named = base64.b64decode(csr(key(), device_id, alternative=f"urn:dev:mac:{device_id}"))
+    for der in (bytes(version), doubled(named)):
+        answer = server.enroll(device_id, token, base64.encodebytes(der))
+        assert (answer.status_code, problem(answer)) == (400, "csr-refused")
+    assert refused(server, device_id) == ["csr-refused"] * 2
+
+
+def doubled(der):
+    """Give a request its one extension twice; the lengths of all that it lies in grow."""
+    request = bytearray(der)
+    start = der.index(bytes.fromhex("0603551d11")) - 2
+    extension = der[start : start + 2 + der[start + 1]]
+    attribute = der.index(bytes.fromhex("06092a864886f70d01090e")) - 2
+    for length in (3, 6, attribute - 1, attribute + 1, attribute + 14, start - 1):
+        request[length] += len(extension)
+    request[start:start] = extension
+    return bytes(request)
 
 
 @pytest.mark.parametrize(
