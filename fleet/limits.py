@@ -43,4 +43,5 @@ KEEPER_S = 600  # how often the metadata's age is looked at
 ROLLOUT_DEVICES = 1000
 DETAILS = 20  # lines kept of one feedback
 DETAIL_CHARS = 200
+DETAILS_CHARS = 4096  # of their JSON text, which is what the database keeps
 POLL_S = 300

@@ -9,7 +9,7 @@ from fleet.ddi.errors import BadFeedback
 _KEYS = 50
 _KEY_CHARS = 64
 _VALUE_CHARS = 256
-_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}([-+][0-9A-Za-z.+-]{1,40})?")
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}([-+][0-9A-Za-z.+-]{1,34})?")  # 64 fit
 
 
 def read(body: bytes, known: dict[str, Any]) -> dict[str, str]:

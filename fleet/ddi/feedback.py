@@ -57,7 +57,7 @@ def read(body: bytes) -> Feedback:
     if reason is None and details and word is None:
         reason = details[0]
     state = _state(execution, finished, word)
-    return Feedback(execution, finished, state, reason, json.dumps(details))
+    return Feedback(execution, finished, state, reason, _kept(details))
 
 
 def _details(value: Any) -> list[str]:
@@ -68,6 +68,13 @@ def _details(value: Any) -> list[str]:
     if not isinstance(value, list) or any(not isinstance(item, str) for item in value):
         raise BadFeedback("status.details is not a list of strings")
     return [_clean(item) for item in value[: limits.DETAILS]]
+
+
+def _kept(details: list[str]) -> str:
+    """Return the JSON text of as many lines as fit: in it a character may take up to twelve."""
+    while len(text := json.dumps(details)) > limits.DETAILS_CHARS:
+        details = details[:-1]
+    return text
 
 
 def _clean(text: str) -> str:
