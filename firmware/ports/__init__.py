@@ -7,7 +7,8 @@ Clock(ticks_ms, rtc_s, set_rtc)
     now() -> int            unix seconds, the best lower bound there is
     synced -> bool          whether a time server has said so since the start
     source -> str           "rtc", "seen", "built", "sntp" or "date"
-    at_least(unix_s, source)  raise the lower bound while not synced
+    at_least(unix_s, source, binding=True)  raise the lower bound while not synced; `set` takes
+                            nothing below a binding one
     set(unix_s, source)     take a time server's word; refused (False) below the lower bound
     uptime_ms(), uptime_s() since the start; never wrap, never jump
 Storage(root="")            files by absolute path

@@ -9,6 +9,7 @@ _TICKS_MASK = (1 << 30) - 1
 _UDP_LIMIT = 512
 _UDP_POLL_S = 0.02
 _BLOCK_BYTES = 4096
+_LATEST_S = 1 << 32  # the year 2106: what is later is a lie, and more than an RTC takes
 
 
 class Clock:
@@ -41,16 +42,17 @@ class Clock:
         """Tell the time as unix seconds; a lower bound while not synced."""
         return self.uptime_s() + self._offset_s
 
-    def at_least(self, unix_s: int, source: str) -> None:
-        """Raise the lower bound: it cannot be earlier than this."""
-        self._floor_s = max(self._floor_s, unix_s)
-        if not self.synced and unix_s > self.now():
+    def at_least(self, unix_s: int, source: str, binding: bool = True) -> None:
+        """Raise the lower bound: it cannot be earlier, or not `binding`, it hardly is."""
+        if binding:
+            self._floor_s = max(self._floor_s, unix_s)
+        if not self.synced and self.now() < unix_s < _LATEST_S:
             self._offset_s = unix_s - self.uptime_s()
             self.source = source
 
     def set(self, unix_s: int, source: str) -> bool:
         """Take a time server's word, unless it contradicts what is known."""
-        if unix_s < self._floor_s:
+        if not self._floor_s <= unix_s < _LATEST_S:
             return False
         self._offset_s = unix_s - self.uptime_s()
         self.synced = True

@@ -1,7 +1,8 @@
 """The clock: time servers by SNTP, then the server's Date header; notes the last time seen.
 
 A time server cannot be authenticated; the Date comes over TLS. So when both speak and differ by
-more than TRUST_S, the Date holds.
+more than TRUST_S, the Date holds. The last time seen may come of a lie, too: it holds against time
+servers for an hour, not against a Date, and else a node would trust nothing true ever again.
 """
 
 import asyncio
@@ -16,14 +17,15 @@ _BACKOFF_MAX_S = 900
 _ANSWER_MS = 2000
 _SEEN_S = 3600
 _DATE_S = 3600
+_DOUBT_S = 3600
 
 
 async def run(node) -> None:
     """Keep the clock, for ever."""
     node.clock.at_least(node.release.get("built", 0), "built")
-    seen = node.storage.read(SEEN, 16) or b""
-    if seen.isdigit():
-        node.clock.at_least(int(seen), "seen")
+    seen = last_seen(node.storage)
+    node.clock.at_least(seen, "seen", False)
+    seen = min(seen, node.clock.now())
     await node.online.wait()
     backoff_s = 4
     ask_s = 0
@@ -31,7 +33,7 @@ async def run(node) -> None:
     while True:
         now_s = node.clock.uptime_s()
         if now_s >= ask_s:
-            if await ask(node):
+            if await ask(node, seen if now_s < _DOUBT_S else 0):
                 ask_s = now_s + _AGAIN_S
                 backoff_s = 4
             else:
@@ -43,8 +45,17 @@ async def run(node) -> None:
         await asyncio.sleep(2)
 
 
-async def ask(node) -> bool:
-    """Ask the time servers in turn until one is believed."""
+def last_seen(storage) -> int:
+    """Read the last time seen, unix s; 0 when there is none, or none that can be."""
+    try:
+        text = storage.read(SEEN, 16) or b""
+    except ValueError:
+        return 0
+    return int(text) if text.isdigit() else 0
+
+
+async def ask(node, least: int) -> bool:
+    """Ask the time servers in turn until one is believed, that tells no time before `least`."""
     from firmware.core import sntp
 
     why = "no time server in the config"
@@ -55,10 +66,11 @@ async def ask(node) -> bool:
             packet = await node.network.udp(
                 address, server["port"], sntp.request(cookie), _ANSWER_MS
             )
-            if take(node, sntp.answer(packet, cookie), "sntp"):
+            found = sntp.answer(packet, cookie)
+            if found >= least and take(node, found, "sntp"):
                 let_go("firmware.core.sntp")
                 return True
-            why = "the answer is earlier than what is known"
+            why = "the answer is earlier than what is known, or beyond belief"
         except (OSError, FormatError) as error:
             why = "%s: %s" % (server["host"], error)
     node.console.warn("clock", why)

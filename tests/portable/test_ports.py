@@ -124,6 +124,17 @@ def test_a_time_server_sets_the_clock_both_ways_but_never_below_what_is_known():
     assert made.now() == 1750000002
 
 
+def test_a_bound_that_does_not_bind_starts_the_clock_and_no_more():
+    made, _, written = clock()
+    made.at_least(1700000000, "built")
+    made.at_least(1800000000, "seen", False)
+    made.at_least(1 << 32, "seen", False)
+    assert (made.now(), made.source) == (1800000000, "seen")
+    assert not made.set(1 << 32, "date")
+    assert made.set(1750000000, "sntp")
+    assert (made.now(), written) == (1750000000, [1750000000])
+
+
 ANSWER = (
     b"\x12\x34\x81\x80\x00\x01\x00\x02\x00\x00\x00\x00"
     b"\x05fleet\x04city\x07example\x00\x00\x01\x00\x01"

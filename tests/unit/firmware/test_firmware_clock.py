@@ -105,6 +105,38 @@ def test_what_cannot_be_believed_is_not_and_is_asked_again_ever_more_slowly(answ
     assert max(gaps) <= 910
 
 
+YEAR_S = 365 * 86_400
+
+
+@pytest.mark.parametrize("seen", [b"%d" % (T + 60 * YEAR_S), b"9" * 14, b"9" * 20_000])
+def test_a_last_time_seen_that_was_a_lie_is_not_believed_for_ever(seen):
+    node = play(3 * 3600, servers=SERVERS[:1], files={"/data/seen": seen}, time_example=tells(T))
+    assert node.clock.synced
+    assert T <= node.clock.now() <= T + 3 * 3600
+    assert int(node.storage.files["/data/seen"]) <= node.clock.now()
+
+
+def test_a_time_server_that_goes_behind_the_last_time_seen_is_not_believed_at_once():
+    files = {"/data/seen": b"%d" % (T + 5000)}
+    assert not play(3000, servers=SERVERS[:1], files=files, time_example=tells(T)).clock.synced
+
+
+def test_a_time_beyond_any_is_no_time():
+    node = play(10, servers=SERVERS[:1], time_example=silent)
+    for year in ("9999", "99999999999", "9" * 400, "2107"):
+        clock.take_date(node, {"date": f"Sun, 06 Nov {year} 08:49:37 GMT"})
+        assert not node.clock.synced
+    assert node.clock.now() < T
+    clock.take_date(node, {"date": email.utils.formatdate(T, usegmt=True)})
+    assert (node.clock.now(), node.clock.source) == (T, "date")
+
+
+def test_the_servers_date_holds_against_a_last_time_seen():
+    node = play(10, servers=[], files={"/data/seen": b"%d" % (T + 30 * 86_400)})
+    clock.take_date(node, {"date": email.utils.formatdate(T, usegmt=True)})
+    assert (node.clock.now(), node.clock.source) == (T, "date")
+
+
 def test_it_asks_again_within_a_day():
     node = play(80_000, servers=SERVERS[:1], time_example=tells(T))
     assert 3 <= len(node.network.asked) <= 5
