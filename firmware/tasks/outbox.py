@@ -25,20 +25,16 @@ _TIMES_MAX = 4
 
 
 class Outbox:
-    """A bounded queue of windows on flash; when it is full the oldest go, and are counted.
+    """A bounded queue of windows on flash; when it is full the oldest go, and are counted."""
 
-    boot: the name of this start, "" for a new one; one that is opened again waits for its date.
-    """
-
-    def __init__(self, storage, random, segments_max: int = SEGMENTS_MAX, boot: str = "") -> None:
+    def __init__(self, storage, random, segments_max: int = SEGMENTS_MAX) -> None:
         self._storage = storage
         self._random = random
         self._segments_max = segments_max
-        self.boot = boot or hexlify(random(4)).decode()
+        self.boot = hexlify(random(4)).decode()
         self.lost = 0  # windows that can no longer be sent: dropped, damaged or undatable
         self.rejected = 0  # records that the server refused, since the start
         self._recover()
-        self._undated = bool(boot)
 
     def add(self, window: dict) -> int:
         """Keep a window and give its seq: outboxlog's keys but `seq`; while unsynced `up` for `t`.
@@ -79,8 +75,11 @@ class Outbox:
                 for end, entry in reader:
                     if not self._is_due(box, entry):
                         continue
+                    if not _is_sound(entry):
+                        self._lose_once((number, end))
+                        continue
                     if "t" not in entry and not self._date(entry):
-                        if entry.get("boot") == self.boot:
+                        if entry["boot"] == self.boot:
                             return
                         self._lose_once((number, end))
                         continue
@@ -139,21 +138,27 @@ class Outbox:
         with self._storage.open(path) as file:
             reader = outboxlog.Reader(file)
             for _, entry in reader:
-                mark = entry.get("mark")
-                if mark == "head":
-                    heads += 1
-                    self._next = entry["seq"]
-                    self._ack = entry["ack"]
-                    self.lost = entry["lost"]
-                    self._times = dict(entry["times"])
-                elif mark == "ack":
-                    self._ack = entry["seq"]
-                elif mark == "time":
-                    self._times[entry["boot"]] = entry["offset"]
-                else:
-                    self._next = entry["seq"] + 1
+                heads += entry.get("mark") == "head"
+                try:
+                    self._take(entry)
+                except (KeyError, TypeError, ValueError):
+                    return False  # of a release that writes them otherwise
         self._size = self._storage.size(path)
         return heads == 1 and not reader.damaged
+
+    def _take(self, entry: dict) -> None:
+        mark = entry.get("mark")
+        if mark == "head":
+            self._next = entry["seq"]
+            self._ack = entry["ack"] + 0
+            self.lost = entry["lost"] + 0
+            self._times = {boot: offset + 0 for boot, offset in entry["times"]}
+        elif mark == "ack":
+            self._ack = entry["seq"]
+        elif mark == "time":
+            self._times[entry["boot"]] = entry["offset"] + 0
+        else:
+            self._next = entry["seq"] + 1
 
     def _append(self, line: bytes) -> None:
         if self._size + len(line) > BLOCK_BYTES:
@@ -205,7 +210,7 @@ class Outbox:
         return "mark" not in entry and (box != self.box or entry["seq"] > self._ack)
 
     def _date(self, entry: dict) -> bool:
-        offset = self._times.get(entry.get("boot"))
+        offset = self._times.get(entry["boot"])
         if offset is not None:
             entry["t"] = entry["up"] + offset
         return offset is not None
@@ -220,7 +225,24 @@ class Outbox:
         return "%s/%08d.%s" % (FOLDER, self._number, self.box)
 
     def _names(self) -> list:
-        return [n for n in self._storage.list(FOLDER) if n[:8].isdigit() and n[8:9] == "."]
+        return [n for n in self._storage.list(FOLDER) if _is_segment(n)]
+
+
+def _is_segment(name: str) -> bool:
+    # Below 90 million, so that the next one has eight digits as well.
+    return len(name) == 17 and name[:8].isdigit() and name[0] < "9" and name[8] == "."
+
+
+def _is_sound(entry: dict) -> bool:
+    """Say whether a window is of this form: what is not would stop all that wait behind it."""
+    try:
+        total = 0 + entry["len"] + entry["exp"]
+        total += entry["t"] if "t" in entry else entry["up"] + len(entry["boot"])
+        for count, mean, least, greatest in entry["streams"].values():
+            total += count + (mean + least + greatest if count else 0)
+    except (KeyError, TypeError, ValueError):
+        return False
+    return True
 
 
 def _split(name: str) -> tuple:

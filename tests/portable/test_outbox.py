@@ -210,7 +210,7 @@ def test_an_empty_or_foreign_newest_segment_does_no_harm():
         storage = memory.Storage()
         box = Box(storage, RANDOM)
         box.add(window(1))
-        storage.files[outbox.FOLDER + "/99999998.deadbeef"] = junk
+        storage.files[outbox.FOLDER + "/89999998.deadbeef"] = junk
         again = Box(storage, RANDOM)
         assert again.box not in (box.box, "deadbeef")
         again.add(window(2))
@@ -271,3 +271,52 @@ def test_a_power_cut_at_any_change_loses_nothing_that_was_taken():
             assert len([each for each in left if each not in taken]) <= cut_after
             numbers = [each[:2] for each in taken + left]
             assert (box.box, box.add(window(99))) not in numbers
+
+
+def test_a_newest_segment_written_otherwise_starts_a_new_box_and_its_windows_still_go():
+    heads = (
+        {"seq": 7},
+        {"seq": 7, "ack": "0", "lost": 0, "times": []},
+        {"seq": 7, "ack": 0, "lost": None, "times": []},
+        {"seq": 7, "ack": 0, "lost": 0, "times": 3},
+        {"seq": 7, "ack": 0, "lost": 0, "times": [["aa", "bb"]]},
+    )
+    for head in heads:
+        head.update({"mark": "head", "streams": {}})
+        data = outboxlog.encode(head) + outboxlog.encode(dict(window(7), seq=7))
+        storage = memory.Storage({"/data/outbox/00000003.0000abcd": data})
+        box = Box(storage, RANDOM)
+        assert box.box != "0000abcd"
+        assert waiting(box) == [("0000abcd", 7, 7)]
+        assert box.add(window(8)) == 1
+        assert waiting(Box(storage, RANDOM)) == [("0000abcd", 7, 7), (box.box, 1, 8)]
+
+
+def test_a_window_written_otherwise_does_not_stop_those_behind_it():
+    storage = memory.Storage()
+    box = Box(storage, RANDOM)
+    odd = (
+        {"len": 600, "exp": 60, "t": 1, "streams": {"pm25": [60, 1, 1]}},
+        {"len": 600, "exp": 60, "t": 1, "streams": {"pm25": None}},
+        {"len": 600, "exp": 60, "t": 1, "streams": {"pm25": [60, 1, None, 1]}},
+        {"len": 600, "exp": 60, "t": 1, "streams": {"pm25": ["60", 1, 1, 1]}},
+        {"len": 600, "exp": 60, "t": "1", "streams": {}},
+        {"exp": 60, "t": 1, "streams": {}},
+        {"len": 600, "exp": 60, "boot": box.boot, "streams": {}},
+        {"len": 600, "exp": 60, "up": 5, "boot": None, "streams": {}},
+    )
+    path = "/data/outbox/00000001." + box.box
+    for number, entry in enumerate(odd):
+        storage.append(path, outboxlog.encode(dict(entry, seq=number + 1)))
+    box = Box(storage, RANDOM)
+    box.add({"len": 600, "exp": 60, "t": 9, "streams": {"pm25": [0, None, None, None]}})
+    assert waiting(box) == [(box.box, len(odd) + 1, 9)]
+    assert box.lost == len(odd)
+
+
+def test_names_of_no_segment_are_left_alone():
+    names = ("00000009.", "99999999.0000abcd", "00000009.abc", "0000000x.0000abcd")
+    storage = memory.Storage({"/data/outbox/" + name: b"" for name in names})
+    box = Box(storage, RANDOM)
+    box.add(window(5))
+    assert waiting(Box(storage, RANDOM)) == [(box.box, 1, 5)]
