@@ -35,11 +35,24 @@ def load_config(node) -> dict | None:
         except (ConfigError, ValueError) as error:
             node.console.error("config", "%s: %s" % (path, error))
             continue
-        if path == CONFIG and node.storage.read(CONFIG_KEPT, _CONFIG_LIMIT) != text:
-            node.storage.write(CONFIG_KEPT, text)
+        if path == CONFIG:
+            keep_config(node, text)
         break
     let_go("firmware.core.config", "firmware.core.timezone")
     return made
+
+
+def keep_config(node, text: bytes) -> None:
+    """Keep a valid config for the day when there is none; a flash that refuses stops no start."""
+    try:
+        kept = node.storage.read(CONFIG_KEPT, _CONFIG_LIMIT)
+    except ValueError:
+        kept = None
+    try:
+        if kept != text:
+            node.storage.write(CONFIG_KEPT, text)
+    except OSError as error:
+        node.console.error("config", "%s cannot be written: %s" % (CONFIG_KEPT, error))
 
 
 def tell(node, cause: str) -> None:
@@ -48,9 +61,12 @@ def tell(node, cause: str) -> None:
     node.console.info("main", "release %s from %s, reset cause %s" % (release, node.slot, cause))
     for name in (node.config or {}).get("ignored", ()):
         node.console.warn("config", name + " is not known to this release")
-    words = node.storage.read("/data/crash.old", 1024)
-    if words:
-        node.console.error("main", "the run before ended: " + words.decode())
+    if node.storage.exists("/data/crash.old"):
+        try:
+            words = node.storage.read("/data/crash.old", 1024).decode()
+        except ValueError:
+            words = "nobody can read how"
+        node.console.error("main", "the run before ended: " + words)
         node.storage.remove("/data/crash.old")
 
 
