@@ -54,7 +54,6 @@ class Node:
         self.dying = ""
         self.tasks = []
         self.measuring = []
-        self.boot = ""
         self.filled = asyncio.Event()
         self.online = asyncio.Event()
         self.enrolled = asyncio.Event()
@@ -125,7 +124,7 @@ def start_tasks(node: Node) -> None:
         update.settle(node)
     except Exception as error:  # a report that cannot be made must not stop the measuring
         supervise.record(node, "update", error)
-    measuring.start(node)
+    measuring.begin(node)
     for name, work in (
         ("network", network.run),
         ("clock", clock.run),

@@ -35,11 +35,13 @@ def is_gap(count: int, expected: int) -> bool:
 
 
 class Pack:
-    """A SenML pack of whole outbox entries, at most `limit` bytes."""
+    """A SenML pack of whole outbox entries, at most `limit` bytes or what `buffer` holds."""
 
-    def __init__(self, device: str, limit: int = PACK_LIMIT_BYTES) -> None:
+    def __init__(
+        self, device: str, limit: int = PACK_LIMIT_BYTES, buffer: bytearray | None = None
+    ) -> None:
         self._device = device
-        self._buffer = bytearray(limit)
+        self._buffer = bytearray(limit) if buffer is None else buffer
         self.begin("")
 
     def begin(self, box: str) -> None:

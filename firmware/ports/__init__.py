@@ -30,6 +30,7 @@ Reset()
 Memory()
     claim(tx, rx) -> bytes of heap gained: bounds the heap's growth, once, after Network.start;
                             the pins of a bus that is not yet in use
+    buffer                  bytearray for packs of readings, None until the claim
     figures() -> dict: heap_free, idf_free, idf_largest (bytes; the last two absent without IDF)
     note() -> figures, after a collection; `lowest` keeps the least of each since it was cleared
 random(n) -> n bytes fit for keys

@@ -10,6 +10,7 @@ _UDP_LIMIT = 512
 _UDP_POLL_S = 0.02
 _BLOCK_BYTES = 4096
 _LATEST_S = 1 << 32  # the year 2106: what is later is a lie, and more than an RTC takes
+BUFFER_BYTES = 3072  # a pack of readings
 
 
 class Clock:
@@ -62,10 +63,11 @@ class Clock:
 
 
 class Memory:
-    """What is free, and what was at the lowest."""
+    """What is free, and what was at the lowest; one large buffer, taken while there is room."""
 
     def __init__(self) -> None:
         self.lowest = {}
+        self.buffer = None
 
     def note(self) -> dict:
         """Collect, measure, keep the least."""

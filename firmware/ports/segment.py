@@ -10,9 +10,10 @@ import gc
 import esp32
 import machine
 
+from firmware.ports import common
+
 _SEGMENT_BYTES = 40 * 1024
-_PIN_BYTES = 2048
-_FILL_MAX = 80  # more than the first segment holds
+_FILL_MAX = 60  # more than the first segment holds
 
 
 def claim(tx: int, rx: int) -> tuple:
@@ -43,8 +44,8 @@ def _grow() -> bytearray | None:
     fill = []
     while len(fill) < _FILL_MAX:
         free = _idf()[0]
-        block = bytearray(_PIN_BYTES)
-        if _idf()[0] < free - _PIN_BYTES:
+        block = bytearray(common.BUFFER_BYTES)
+        if _idf()[0] < free - common.BUFFER_BYTES:
             return block
         fill.append(block)
     return None

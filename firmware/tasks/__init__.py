@@ -12,8 +12,8 @@ Every task is `async def run(node)`. `node` is made in firmware/main.py and carr
     parts           {name: driver} of the parts that are read
     answered        {part: uptime in s of its last good answer}
     counts          {name: n} what went wrong, for people
-    outbox          Outbox, None while measuring is stopped (see measuring.py)
-    measuring       the tasks of that; boot: the outbox's name of this start
+    outbox          Outbox, None while an errand is on (see measuring.py)
+    measuring       the tasks of that
     client          ota.device.http.Client, None until the node has a certificate
     date_s          uptime in s from which the server's Date is looked at again
     beat            uptime in s of the light task's last turn

@@ -65,16 +65,20 @@ async def clock_set(node) -> None:
 
 async def enrol(node) -> int:
     """Enrol: 0 when there is an identity, else seconds to the next try."""
-    was_measuring = node.storage.exists(CLAIM) and await measuring.stop(node)
-    try:
-        from firmware.tasks import enrol as enrolment
+    if node.measuring and node.storage.exists(CLAIM) and not measuring.has_room(node):
+        if node.clock.uptime_s() < _LOOK_S:
+            return 60
+        await measuring.make_room(node, "enrolment")
+    from firmware.tasks import enrol as enrolment
 
-        return await enrolment.enrol(node)
+    try:
+        wait_s = await enrolment.enrol(node)
     finally:
-        enrolment = None
+        del enrolment
         let_go(*_ENROLMENT)
-        if was_measuring:
-            measuring.start(node)
+    if not wait_s:
+        measuring.resume(node)
+    return wait_s
 
 
 async def renew(node) -> bool:

@@ -1,14 +1,20 @@
-"""Measuring (sampling, outbox, uplink), which makes room while a node enrols or updates.
+"""Measuring (sampling, outbox, uplink), and how it makes room for an errand: enrolment, an update.
 
-Their code and buffers are a fifth of the heap; what is to be verified takes as much. So they stop
-for that minute: the open window is closed as long as it is, what is on flash waits there.
+Either takes as much heap as is free beside measuring, and more than is free in one piece. Where
+there is no room, the node starts anew without measuring, does its errand in a heap that nothing
+has scattered yet, and starts once more. A minute's readings are missing, and are seen to be.
 """
 
 import asyncio
 
 from firmware.tasks import supervise
-from firmware.tasks.loading import let_go, load
+from firmware.tasks.loading import load
 
+FLAG = "/data/errand"
+_CLAIM = "/etc/claim"
+_IDENTITY = "/etc/identity"
+_ROOM_BYTES = 40960  # an updater, the metadata it verifies, and what must stay free
+_ALONE_S = 1800
 _MODULES = (
     "firmware.core.outboxlog",
     "firmware.tasks.outbox",
@@ -21,22 +27,36 @@ _MODULES = (
 )
 
 
+def begin(node) -> None:
+    """Start measuring, unless this start is an errand's."""
+    storage = node.storage
+    for_update = storage.exists(FLAG)
+    if for_update or (storage.exists(_CLAIM) and not storage.exists(_IDENTITY)):
+        storage.remove(FLAG)
+        node.tasks.append(asyncio.create_task(_watch(node)))
+    else:
+        start(node)
+
+
 def start(node) -> None:
     """Open the outbox, start sampling and uplink."""
     load(*_MODULES)
     from firmware.tasks import outbox, sample, uplink
 
-    node.outbox = outbox.Outbox(node.storage, node.random, boot=node.boot)
-    node.boot = node.outbox.boot
+    node.outbox = outbox.Outbox(node.storage, node.random)
     if node.clock.synced:
         node.outbox.dated(node.clock.now() - node.clock.uptime_s())
     for name, work in (("sample", sample.run), ("uplink", uplink.run)):
         node.measuring.append(asyncio.create_task(supervise.run(node, name, work)))
 
 
-async def stop(node) -> bool:
-    """Stop them and forget their code; say whether they had been running."""
-    was_running = bool(node.measuring)
+def has_room(node) -> bool:
+    """Say whether an errand can be done beside measuring."""
+    return node.memory.note().get("heap_free", _ROOM_BYTES) >= _ROOM_BYTES
+
+
+async def make_room(node, why: str) -> None:
+    """Start anew for an errand; the open window is closed as long as it is."""
     while node.measuring:
         task = node.measuring.pop()
         task.cancel()
@@ -44,6 +64,20 @@ async def stop(node) -> bool:
             await task
         except asyncio.CancelledError:
             pass
-    node.outbox = None
-    let_go(*_MODULES)
-    return was_running
+    node.storage.write(FLAG, why.encode())
+    node.restart("room for " + why)
+
+
+def resume(node) -> None:
+    """Measure again after an errand: at once where there is room, else after a clean start."""
+    if not node.measuring:
+        if has_room(node):
+            start(node)
+        else:
+            node.restart("measuring again")
+
+
+async def _watch(node) -> None:
+    """Let no errand take longer than half an hour."""
+    await asyncio.sleep(_ALONE_S)
+    resume(node)

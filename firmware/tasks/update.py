@@ -57,30 +57,37 @@ async def turn(node) -> int:
 
         await Reports(DATA).send(node.client, node.id)
     offer = await poll(node)
-    if offer.action or offer.cancellation:
-        was_measuring = await measuring.stop(node)
-        node.memory.lowest.clear()
-        try:
-            from ota.device import updater
-
-            if await updater.update(ports(node), offer):
-                node.storage.write(PARTS, ",".join(sorted(node.answered)).encode())
-                tell_lowest(node)
-                node.restart("update to " + offer.version)
-            del updater
-        finally:
-            let_go(*_MODULES)
-            tell_lowest(node)
-            if was_measuring:
-                measuring.start(node)
     node.console.info("update", "memory with TLS open %s" % node.memory.note())
     poll_s = node.config["poll_s"]
+    if offer.action or offer.cancellation:
+        if node.measuring and not measuring.has_room(node):
+            if node.clock.uptime_s() < poll_s:
+                return poll_s  # as long as that it measures, between two errands
+            keep_parts(node)
+            await measuring.make_room(node, "an update")
+        await update(node, offer)
+    measuring.resume(node)
     return poll_s if poll_s < _SLEEP_LEAST_S else offer.sleep_s
 
 
-def tell_lowest(node) -> None:
-    """Say how little memory there was."""
+async def update(node, offer) -> None:
+    """Do what is offered; resets when a release is staged."""
+    from ota.device import updater
+
+    node.memory.lowest.clear()
+    staged = await updater.update(ports(node), offer)
     node.console.info("update", "memory at the lowest %s" % node.memory.lowest)
+    if staged:
+        if node.measuring:
+            keep_parts(node)
+        node.restart("update to " + offer.version)
+    del updater
+    let_go(*_MODULES)
+
+
+def keep_parts(node) -> None:
+    """Keep which parts answer: no more will be asked of the next release."""
+    node.storage.write(PARTS, ",".join(sorted(node.answered)).encode())
 
 
 async def poll(node):
@@ -144,6 +151,8 @@ async def judge(node) -> None:
         node.console.info("update", "release %s confirmed" % version)
         del trial, swap
         let_go(*_MODULES)
+        if not measuring.has_room(node):
+            node.restart("to report it")
         settle(node)
         return
     node.console.error("update", "release %s goes back: %s" % (version, why))

@@ -23,7 +23,7 @@ _UNREADABLE = (400, 413, 415, 422)
 async def run(node) -> None:
     """Send what the outbox holds, for ever."""
     await node.enrolled.wait()
-    pack = senml.Pack(node.id)
+    pack = senml.Pack(node.id, buffer=node.memory.buffer)
     backoff_s = _BACKOFF_S
     entries_max = 100
     while True:
@@ -88,7 +88,7 @@ async def send(node, pack) -> tuple:
         response = await node.client.request("POST", path, body, senml.CONTENT_TYPE)
         clock.take_date(node, response.headers)
         if response.status == 200:
-            return 200, 0, json.loads(response.body)
+            return 200, 0, response.json()
         node.console.warn("uplink", "status %d" % response.status)
         return response.status, response.refusal().retry_after_s, {}
     except (OtaError, OSError, ValueError) as error:
