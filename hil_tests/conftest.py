@@ -1,4 +1,4 @@
-"""`--rig emulated|esp32-emulator|board`: where the suite's nodes stand; skips say what is missing."""
+"""`--rig emulated|esp32-emulator|board`: where the nodes stand; skips say what is missing."""
 
 import sys
 from pathlib import Path
