@@ -6,7 +6,6 @@ power cut in between costs a claim that is used up, never a node with half an id
 """
 
 import asyncio
-import json
 from binascii import b2a_base64
 
 from ota.core import p256
@@ -105,8 +104,8 @@ def _refusal(response) -> str:
     """Say what a problem document (RFC 9457) says, in one line."""
     detail = ""
     try:
-        problem = json.loads(response.body)
+        problem = response.json()
         detail = str(problem.get("detail") or problem.get("title") or "")[:120]
-    except (ValueError, AttributeError):
+    except (NetworkError, AttributeError):
         pass
     return "refused with status %d %s" % (response.status, detail)

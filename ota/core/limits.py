@@ -23,6 +23,7 @@ WINDOW_BITS = 12  # of deflate: 6 KB of heap
 # HTTP.
 HEAD_BYTES = 4096  # status line and headers of one answer
 BUFFER_BYTES = 1024  # the one buffer; also the longest header line
+ANSWER_CONTAINERS = 128  # arrays and objects in an answer; 2 KB of nothing else fill the heap
 ANSWER_BYTES = 2048  # of a body, unless the caller says otherwise
 EXCHANGE_S = 30  # one request, from dialling to the last byte, ...
 SLOWEST_BYTES_S = 512  # ... and a second more for each of these: slower is slow retrieval

@@ -10,6 +10,7 @@ Runs on MicroPython and, for tests, on CPython: the streams differ in `readinto`
 
 # ruff: noqa: A005 - never imported but as ota.device.http
 import asyncio
+import json
 
 from ota.core import errors, limits
 
@@ -41,6 +42,15 @@ class Response:
         self.length = length
         self.body = b""
 
+    def json(self) -> object:
+        """Return what the body says as JSON; BadResponse for none, or more than the heap holds."""
+        if self.body.count(b"[") + self.body.count(b"{") > limits.ANSWER_CONTAINERS:
+            raise errors.BadResponse("too many objects")
+        try:
+            return json.loads(self.body)
+        except (ValueError, RuntimeError):
+            raise errors.BadResponse("not JSON")
+
     def refusal(self) -> errors.ServerError:
         """Give the error that tells this status, with the delay the server asks for."""
         after = self.headers.get("retry-after", "")
@@ -55,14 +65,7 @@ class Client:
     platform.
     """
 
-    def __init__(
-        self,
-        address: str,
-        port: int,
-        name: str,
-        context: object,
-        resolve=None,  # noqa: ANN001 - a callable
-    ) -> None:
+    def __init__(self, address: str, port: int, name: str, context: object, resolve=None) -> None:  # noqa: ANN001 - a callable
         self._address = address
         self._port = port
         self._name = name

@@ -63,10 +63,7 @@ async def _get(client, path: str, limit: int):  # noqa: ANN001, ANN202
     response = await client.request("GET", path, limit=limit)
     if response.status != 200:
         raise response.refusal()
-    try:
-        answer = json.loads(response.body)
-    except (ValueError, RuntimeError):
-        answer = None
+    answer = response.json()
     if type(answer) is not dict:
         raise BadResponse("no JSON object")
     return answer, response.headers

@@ -4,16 +4,15 @@ import asyncio
 import json
 
 from ota.core import errors, limits
-from ota.device import poll
+from ota.device import http, poll
 
 DEVICE = "aabbccfffeddeeff"
 BASE = "/default/controller/v1/" + DEVICE
 
 
-class Answer:
+class Answer(http.Response):
     def __init__(self, status, body):
-        self.status = status
-        self.headers = {"date": "now"}
+        super().__init__(status, {"date": "now"}, 0)
         self.body = body if type(body) is bytes else json.dumps(body).encode()
 
     def refusal(self):
@@ -116,6 +115,13 @@ def test_answers_that_are_none():
     error = refused(errors.ServerError, {BASE: (503, b"busy")})
     assert (error.status, error.retry_after_s) == (503, 7)
     refused(errors.ServerError, {BASE: (401, b"{}")})
+
+
+def test_a_small_answer_that_would_fill_the_heap_is_none():
+    for piece in (b"[],", b"{},"):
+        body = b'{"a":[' + piece * 600 + b"1]}"
+        assert len(body) < limits.ANSWER_BYTES
+        refused(errors.BadResponse, {BASE: (200, body)})
 
 
 def test_ids_that_would_lead_elsewhere():

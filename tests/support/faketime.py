@@ -66,6 +66,7 @@ class Memory:
 
     def __init__(self):
         self.lowest = {}
+        self.buffer = None
 
     def note(self):
         return self.figures()

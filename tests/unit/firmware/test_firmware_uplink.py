@@ -69,6 +69,12 @@ def play(*script, windows=3, seconds=4000, synced=True):
     return faketime.run(main())
 
 
+def test_an_answer_that_would_fill_the_heap_acknowledges_nothing():
+    node, server = play((200, {}, [[]] * 500), seconds=60)
+    assert left(node) == [1, 2, 3]
+    assert len(server.packs) > 1
+
+
 def left(node):
     return [entry["seq"] for _, _, entry in node.outbox.pending()]
 
