@@ -55,7 +55,7 @@ class Reports:
                     gone.append(action)
                 sent += 1
         finally:
-            if sent:
+            if sent or not lines:
                 self._keep(self._lines()[sent:])
         return gone
 
@@ -63,7 +63,7 @@ class Reports:
         lines: list[list[str]] = []
         try:
             with open(self._path, "rb") as file:
-                while True:
+                while len(lines) < limits.REPORTS:
                     line = file.readline(_LINE_BYTES)
                     if not line:
                         break
@@ -71,7 +71,7 @@ class Reports:
                         found = json.loads(line)
                     except ValueError:
                         continue  # torn by a power cut
-                    if type(found) is list and len(found) == 4:
+                    if type(found) is list and [type(each) for each in found] == [str] * 4:
                         lines.append(found)
         except OSError:
             pass  # none are kept

@@ -396,6 +396,21 @@ def test_reports_that_the_server_never_takes_are_dropped(node, fleet):
     assert not (node.data / "reports").exists()
 
 
+@pytest.mark.parametrize(
+    "junk", [b"[1,2,3,4]\n", b'[{},[],null,"x"]\n', b"x" * 3000, b"[" * 200 + b"\n", b"\xff\n"]
+)
+def test_reports_damaged_on_flash_stop_neither_the_sound_ones_nor_the_polls(node, fleet, junk):
+    kept = report.Reports(str(node.data))
+    path = node.data / "reports"
+    for sound in (0, 1):
+        path.write_bytes(junk * 20)
+        if sound:
+            kept.add("7", "requested")
+        asyncio.run(kept.send(node.client, DEVICE))
+        assert not path.exists()
+    assert len(fleet.feedback) == 1
+
+
 def test_an_action_that_is_over_is_dropped_before_it_is_staged(node, fleet):
     fleet.offered = ("7", "1.1.0")
     fleet.over = {"7"}
