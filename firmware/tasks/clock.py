@@ -68,6 +68,7 @@ async def ask(node, least: int) -> bool:
             )
             found = sntp.answer(packet, cookie)
             if found >= least and take(node, found, "sntp"):
+                node.date_s = 0  # the next Date has its say: a lie shall date no hour of windows
                 let_go("firmware.core.sntp")
                 return True
             why = "the answer is earlier than what is known, or beyond belief"

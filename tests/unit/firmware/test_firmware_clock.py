@@ -131,6 +131,18 @@ def test_a_time_beyond_any_is_no_time():
     assert (node.clock.now(), node.clock.source) == (T, "date")
 
 
+def test_a_time_servers_later_lie_lasts_until_the_next_answer():
+    node = play(10, time_example=tells(T))
+    date = {"date": email.utils.formatdate(T + 10, usegmt=True)}
+    clock.take_date(node, date)
+    assert node.date_s
+    node.network.hosts["time.example"] = tells(T + YEAR_S)
+    assert faketime.run(clock.ask(node, 0))
+    assert node.clock.now() >= T + YEAR_S
+    clock.take_date(node, date)
+    assert (node.clock.now(), node.clock.source) == (T + 10, "date")
+
+
 def test_the_servers_date_holds_against_a_last_time_seen():
     node = play(10, servers=[], files={"/data/seen": b"%d" % (T + 30 * 86_400)})
     clock.take_date(node, {"date": email.utils.formatdate(T, usegmt=True)})
