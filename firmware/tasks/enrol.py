@@ -26,7 +26,11 @@ _RETRY_AFTER_MAX_S = 3600
 
 async def enrol(node) -> int:
     """Enrol with the claim token: 0 when the identity is on flash, else seconds to wait."""
-    claim = (node.storage.read(identity.CLAIM, _CLAIM_LIMIT) or b"").strip()
+    try:
+        claim = (node.storage.read(identity.CLAIM, _CLAIM_LIMIT) or b"").strip()
+    except ValueError as error:  # another file put there by mistake
+        node.console.error("enrol", str(error))
+        return _LATER_S
     if not claim:
         node.console.warn("enrol", "no claim token: put one on by cable")
         return _LATER_S

@@ -116,7 +116,10 @@ def client(node, identity: tuple | None):
 
 def load(storage) -> tuple | None:
     """Read (key, certificate); None when there is none."""
-    data = storage.read(IDENTITY, _LIMIT_BYTES)
+    try:
+        data = storage.read(IDENTITY, _LIMIT_BYTES)
+    except ValueError:  # larger than any: damaged, or another file put there by mistake
+        return None
     if not data or len(data) < 4:
         return None
     end = 2 + (data[0] << 8 | data[1])

@@ -235,6 +235,15 @@ def test_a_damaged_identity_is_said_and_a_claim_mends_it(monkeypatch, damage):
     assert node.enrolled.is_set()
 
 
+@pytest.mark.parametrize("name", ["/etc/claim", "/etc/identity"])
+def test_a_file_that_is_far_too_long_is_none(monkeypatch, name):
+    files = {"/etc/claim": b"t0ken", name: b"x" * 20_000}
+    node = play(monkeypatch, Est(good), files)
+    assert node.enrolled.is_set() == (name == "/etc/identity")
+    if name == "/etc/claim":
+        assert node.console.texts("error") == ["/etc/claim is longer than 256 bytes"]
+
+
 def test_without_time_it_gives_the_time_servers_half_a_minute(monkeypatch):
     def unsynced(node):
         node.clock.synced = False
