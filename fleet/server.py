@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import resource
 import signal
 import socket
 import ssl
@@ -99,6 +100,7 @@ async def run(settings: Settings) -> None:
 
     Raises OperatorError when it cannot start.
     """
+    _take_files()
     authority = ca.load(settings.home)
     database = Database(settings.database_url)
     try:
@@ -110,6 +112,14 @@ async def run(settings: Settings) -> None:
             bound.close()
     finally:
         await database.close()
+
+
+def _take_files() -> None:
+    """Raise the soft limit on open files: a thousand silent connections must not fill it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = limits.OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, limits.OPEN_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def _serve(context: Context, bound: sockets.Sockets) -> None:
