@@ -69,8 +69,8 @@ def outbox(flash: Path) -> tuple[Windows, Windows]:
     waiting: dict[tuple[str, int], None] = {}
     acknowledged: dict[str, int] = {}
     for path, content in segments:
-        if not path.startswith("outbox/"):
-            continue
+        if not path.startswith("outbox/") or path.endswith(".new"):
+            continue  # a new segment that was cut short is none yet
         box = path.rpartition(".")[2]
         for line in content.splitlines(keepends=True):
             entry = outboxlog.decode(line)
