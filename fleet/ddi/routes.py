@@ -16,6 +16,7 @@ from fleet.releases import service as releases
 from fleet.releases.service import Release
 from fleet.rollouts import service as rollouts
 from fleet.rollouts.service import Action
+from fleet.rollouts.words import CANCELLED
 from fleet.schemas import DeviceId, RowId
 
 router = APIRouter(prefix="/default/controller/v1/{device_id}", tags=["ddi"])
@@ -112,7 +113,7 @@ async def cancellation_feedback(
         async with context.of(request).database.write() as session:
             await rollouts.keep_on(session, action_id)
     elif said.execution in ("closed", "canceled"):
-        await _report(request, action, said, "cancelled")
+        await _report(request, action, said, CANCELLED)
     return _json({})
 
 

@@ -1,18 +1,8 @@
 """PURE: the words of an update. Stored and sent as strings: append-only."""
 
-# The first nine are the node's words, the last is the server's.
-WORDS = (
-    "requested",
-    "downloading",
-    "verified",
-    "staged",
-    "booted",
-    "confirmed",
-    "rolled_back",
-    "failed",
-    "expired",
-    "cancelled",
-)
-FINAL = ("confirmed", "rolled_back", "failed", "expired", "cancelled")
+from ota.core.update import ENDS
+
 UNDER_WAY = ("requested", "downloading", "verified", "staged", "booted")
-UNHAPPY = ("rolled_back", "failed", "expired")
+UNHAPPY = tuple(word for word in ENDS if word != "confirmed")
+CANCELLED = "cancelled"  # the server's own (fleet/decisions/0005): no node says it
+FINAL = (*ENDS, CANCELLED)
