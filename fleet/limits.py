@@ -14,10 +14,10 @@ CSR_BYTES = 8 * 1024
 FEEDBACK_BYTES = 16 * 1024
 JSON_BYTES = 256 * 1024  # operator API
 BUNDLE_BYTES = 16 * 1024 * 1024
+PAGE = 1000  # rows in one answer, at the most
 
 # Telemetry
 FUTURE_S = 300  # how far ahead of the server's clock a reading may be
-PAGE = 1000  # observations in one answer
 
 # Identity
 CERTIFICATE_DAYS = 90
@@ -46,3 +46,4 @@ DETAILS = 20  # lines kept of one feedback
 DETAIL_CHARS = 200
 DETAILS_CHARS = 4096  # of their JSON text, which is what the database keeps
 POLL_S = 300
+REPORTS = 100  # kept of one update; its last word is kept in any case

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
+from fleet import limits
 from fleet.access.guard import CallerDep
 from fleet.audit import service
 from fleet.schemas import RowId
@@ -36,7 +37,7 @@ class Events(BaseModel):
 async def page(
     caller: CallerDep,
     before: Annotated[RowId | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=limits.PAGE)] = 100,
 ) -> Events:
     """List acts, newest first."""
     scope = await caller.scope("audit.read")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from fleet import limits
 from fleet.access.guard import Caller, CallerDep
 from fleet.devices import service
 from fleet.devices.models import Device
@@ -64,7 +65,7 @@ async def page(
     caller: CallerDep,
     site: Annotated[SiteName | None, Query()] = None,
     after: Annotated[DeviceId | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    limit: Annotated[int, Query(ge=1, le=limits.PAGE)] = 100,
 ) -> Devices:
     """List devices by id."""
     scope = await caller.scope("device.read")

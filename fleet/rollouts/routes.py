@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from fleet import limits
 from fleet.access.guard import Caller, CallerDep
 from fleet.devices import service as devices
 from fleet.devices.service import Device
@@ -61,7 +62,9 @@ async def _targets(caller: Caller, new: NewRollout) -> list[Device]:
 
 
 @router.get("")
-async def page(caller: CallerDep, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Rollouts:
+async def page(
+    caller: CallerDep, limit: Annotated[int, Query(ge=1, le=limits.PAGE)] = 100
+) -> Rollouts:
     """List rollouts, newest first."""
     scope = await caller.scope("rollout.read")
     async with caller.context.database.read() as session:

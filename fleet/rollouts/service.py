@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from fleet import limits
 from fleet.access.scope import Scope
 from fleet.audit import service as audit
 from fleet.db import Database
@@ -15,7 +16,7 @@ from fleet.releases import service as releases
 from fleet.rollouts import policy
 from fleet.rollouts.errors import InFlight, NoRelease, WrongDevices
 from fleet.rollouts.models import Action, Report, Rollout
-from fleet.rollouts.words import FINAL
+from fleet.rollouts.words import CANCELLED, FINAL
 
 # The rows that other domains may hold: they reach them through here, not through the models.
 __all__ = ["Action"]
@@ -149,7 +150,7 @@ async def abort(
             continue
         unseen = (Action.id == action.id, Action.active, Action.offered_at.is_(None))
         statement = (
-            update(Action).where(*unseen).values(active=False, state="cancelled", changed_at=now)
+            update(Action).where(*unseen).values(active=False, state=CANCELLED, changed_at=now)
         )
         if await session.scalar(statement.returning(Action.id)) is None:
             await session.execute(
@@ -203,7 +204,10 @@ async def report(
     )
     if await session.scalar(statement) is None:
         return False
-    session.add(Report(action_id=action.id, at=now, state=state, details=details))
+    # What a node may say is unlimited (DDI knows progress reports), what is kept of it is not.
+    kept = select(func.count()).where(Report.action_id == action.id)
+    if final or (await session.scalar(kept) or 0) < limits.REPORTS:
+        session.add(Report(action_id=action.id, at=now, state=state, details=details))
     if final:
         await _settle(session, now, action, state, reason)
     return True

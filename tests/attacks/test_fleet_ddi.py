@@ -6,6 +6,8 @@ import secrets
 import pytest
 from bundles import Publisher
 
+from fleet import limits
+
 
 @pytest.fixture
 def offered(server):
@@ -38,3 +40,20 @@ def test_a_version_longer_than_the_table_holds_is_no_version(server):
         body = {"mode": "merge", "data": {"version": version}}
         assert node.client.put(f"{node.ddi}/configData", json=body).status_code == 200
         assert server.admin.get(f"/devices/{node.device_id}").json()["version"] == long
+
+
+def test_what_is_kept_of_one_update_is_bounded_and_its_end_is_kept(server, offered):
+    node, link, rollout = offered
+
+    def say(execution, finished, word):
+        status = {"execution": execution, "result": {"finished": finished}}
+        status["details"] = [f"state={word}"]
+        answer = node.client.post(f"{link}/feedback", json={"status": status})
+        assert answer.status_code == 200
+
+    for _ in range(limits.REPORTS + 5):
+        say("proceeding", "none", "downloading")
+    say("closed", "success", "confirmed")
+    action = server.admin.get(f"/rollouts/{rollout}").json()["actions"][0]
+    words = [report["state"] for report in action["reports"]]
+    assert words == ["downloading"] * limits.REPORTS + ["confirmed"]
