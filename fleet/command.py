@@ -21,7 +21,6 @@ _SHORT = {
     "ota": "Build, sign and publish releases.",
     "node": "Make flash images for nodes.",
     "demo": "Watch one emulated node do everything, step by step.",
-    "sim": "Run emulated nodes.",
 }
 
 

@@ -1,7 +1,7 @@
 """Where a fleet server keeps its things, and what it was told on the command line."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from fleet import limits
@@ -92,7 +92,7 @@ class Settings:
     device: Address
     operator: Address
     sntp: Address
-    names: tuple[str, ...] = field(default=())
+    names: tuple[str, ...] = ()
     certificate_days: float = limits.CERTIFICATE_DAYS
     poll_s: int = limits.POLL_S
     ready_file: Path | None = None

@@ -10,7 +10,7 @@ from fleet import context
 from fleet.access import policy, service
 from fleet.access.scope import Scope
 from fleet.audit import service as audit
-from fleet.errors import Forbidden, NotFound, Unauthenticated
+from fleet.errors import Forbidden, Unauthenticated
 
 _bearer = HTTPBearer(auto_error=False, description="a token of `lamppost token create`")
 _CHALLENGE = {"WWW-Authenticate": 'Bearer realm="lamppost"'}
@@ -39,12 +39,6 @@ class Caller:
         """Raise Forbidden unless the caller may do *action* at *site* (None: fleet-wide)."""
         if not policy.allows(self.operator, action, site):
             raise await self._refused(action, site, subject)
-
-    async def require_device(self, action: str, site: str, device_id: str) -> None:
-        """Raise NotFound for what the caller may not even read, Forbidden for the rest."""
-        if not policy.allows(self.operator, "device.read", site):
-            raise NotFound(f"there is no device {device_id}")
-        await self.require(action, site, device_id)
 
     async def _refused(self, action: str, site: str | None, subject: str = "") -> Forbidden:
         where = "the fleet as a whole" if site is None else f"site {site}"

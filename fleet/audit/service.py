@@ -1,7 +1,7 @@
 """Appending to and reading from the audit. There is nothing else to do with it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -22,7 +22,7 @@ class Refusals:
 
     minute: int = 0
     written: int = 0
-    suppressed: int = field(default=0)
+    suppressed: int = 0
 
     def admit(self, now: int) -> bool:
         """Say whether this refusal is written; one that is not is counted."""

@@ -7,11 +7,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from fleet.db import Base
 
-STATES = ("claimed", "active", "quarantined", "retired")  # stored: append-only
-
 
 class Device(Base):
-    """A node. Times are unix seconds."""
+    """A node. Its states are stored: append-only. Times are unix seconds."""
 
     __tablename__ = "devices"
     __table_args__ = (
