@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from fleetserver import Identity, certificate_of, client_context, csr, new_id
+from fleetserver import Identity, certificate_of, client_context, csr, new_id, problem, refused
 
 from fleet.db import Database
 from fleet.identity import service
@@ -18,21 +18,6 @@ from fleet.settings import Home
 
 def key():
     return ec.generate_private_key(ec.SECP256R1())
-
-
-def problem(answer):
-    assert answer.headers["content-type"] == "application/problem+json"
-    body = answer.json()
-    assert body["status"] == answer.status_code
-    return body["type"].removeprefix("urn:lamppost:problem:")
-
-
-def refused(server, device_id):
-    return [
-        event["detail"].get("reason")
-        for event in server.audit(device_id)
-        if event["outcome"] == "refused"
-    ]
 
 
 def test_a_wrong_claim_is_refused_and_audited(server):

@@ -6,19 +6,13 @@ import time
 
 import httpx2
 import pytest
-from fleetserver import new_id
+from fleetserver import new_id, problem
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from fleet.access import service
 from fleet.db import Database
 from fleet.settings import Home
-
-
-def problem(answer):
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["status"] == answer.status_code
-    return answer.json()["type"].removeprefix("urn:lamppost:problem:")
 
 
 def database(server):

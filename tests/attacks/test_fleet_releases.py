@@ -7,6 +7,7 @@ from io import BytesIO
 
 import pytest
 from bundles import Publisher, deflate, edit, forger, release
+from fleetserver import problem
 
 from ota.build import bundle, repository
 from ota.core import limits
@@ -27,11 +28,6 @@ def publisher(server):
 @pytest.fixture
 def board():
     return f"board-{secrets.token_hex(4)}"
-
-
-def problem(answer):
-    assert answer.headers["content-type"] == "application/problem+json"
-    return answer.json()["type"].removeprefix("urn:lamppost:problem:")
 
 
 def served(server):

@@ -8,17 +8,10 @@ import time
 
 import cbor2
 import pytest
-from fleetserver import client_context
+from fleetserver import client_context, problem
 
 JSON = "application/senml+json"
 CBOR = "application/senml+cbor"
-
-
-def problem(answer):
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert "date" in answer.headers
-    assert int(answer.headers["content-length"]) == len(answer.content)
-    return answer.json()["type"].removeprefix("urn:lamppost:problem:")
 
 
 def stored(server, node):

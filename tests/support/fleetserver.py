@@ -78,6 +78,25 @@ def client_context(server: "Server", key: Any = None, certificate: Any = None) -
     return context
 
 
+def problem(answer: httpx2.Response) -> str:
+    """Return the slug of a refusal, having seen that it is a whole RFC 9457 problem document."""
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "date" in answer.headers
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    body = answer.json()
+    assert body["status"] == answer.status_code
+    return str(body["type"]).removeprefix("urn:lamppost:problem:")
+
+
+def refused(server: "Server", device_id: str) -> list[Any]:
+    """Return the reasons of all refusals in the audit of a device, newest first."""
+    return [
+        event["detail"].get("reason")
+        for event in server.audit(device_id)
+        if event["outcome"] == "refused"
+    ]
+
+
 @dataclass
 class Identity:
     """A node's key and certificate, and a client that shows them."""
