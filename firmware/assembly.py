@@ -38,6 +38,9 @@ def load_config(node) -> dict | None:
         if path == CONFIG:
             keep_config(node, text)
         break
+    for stream in (made or {"streams": {}})["streams"].values():
+        for name in ("purpose", "retention_days"):  # the server's to know
+            stream.pop(name, None)
     let_go("firmware.core.config", "firmware.core.timezone")
     return made
 

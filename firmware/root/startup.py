@@ -41,6 +41,9 @@ _CAUSES = (
 # Likewise the slot's imports, again in every module, unless these are known as loaded.
 _BUILT_IN = "asyncio binascii collections errno hashlib json machine os socket struct time"
 
+# Let go before the slot is imported: code is heap.
+_BOOT_ONLY = "boot choose keep damage digest_of mount read reset_cause dead"
+
 _start = time.ticks_ms()
 
 
@@ -88,6 +91,9 @@ def main() -> None:
         watchdog(IMPORT_MS)
         if sys.path[0] == ".frozen":
             dead()
+        for name in _BOOT_ONLY.split():
+            del globals()[name]
+        gc.collect()
         from firmware import main as firmware
 
         firmware.main()
