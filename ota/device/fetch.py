@@ -38,21 +38,17 @@ async def refresh(client, data: str, factory: str, now: int) -> tuf.Trusted:  # 
     if await _use(new, trusted.update_timestamp):
         files.replace(new, kept)
 
-    kept = folder + "/snapshot.json"
-    if not await _use_kept(kept, trusted.update_snapshot, True):
-        told = trusted.told("snapshot")
-        limit = min(told.get("length", limits.SNAPSHOT_BYTES), limits.SNAPSHOT_BYTES)
-        await _get(client, "%d.snapshot.json" % told["version"], new, limit)
-        await _use(new, trusted.update_snapshot)
-        files.replace(new, kept)
-
-    kept = folder + "/targets.json"
-    if not await _use_kept(kept, trusted.update_targets):
-        told = trusted.told("targets")
-        limit = min(told.get("length", limits.TARGETS_BYTES), limits.TARGETS_BYTES)
-        await _get(client, "%d.targets.json" % told["version"], new, limit)
-        await _use(new, trusted.update_targets)
-        files.replace(new, kept)
+    for role, update, cap, *options in (
+        ("snapshot", trusted.update_snapshot, limits.SNAPSHOT_BYTES, True),
+        ("targets", trusted.update_targets, limits.TARGETS_BYTES),
+    ):
+        kept = "%s/%s.json" % (folder, role)
+        if not await _use_kept(kept, update, *options):
+            told = trusted.told(role)
+            limit = min(told.get("length", cap), cap)
+            await _get(client, "%d.%s.json" % (told["version"], role), new, limit)
+            await _use(new, update)
+            files.replace(new, kept)
     return trusted
 
 
