@@ -114,7 +114,7 @@ def read(path: Path) -> bytes:
 
 
 def write(path: Path, data: bytes, *, private: bool = False) -> None:
-    """Write a file whole under a new name and rename it over; BuildError when it cannot be.
+    """Write a file whole under a new name, sync it, rename it over; BuildError if it cannot be.
 
     `private`: only its owner may read it, from its first byte on.
     """
@@ -126,6 +126,8 @@ def write(path: Path, data: bytes, *, private: bool = False) -> None:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -59,7 +59,7 @@ def init(home: Path | None, unencrypted: bool, as_json: bool) -> None:
     Root and targets keys go to HOME/keys, encrypted under a passphrase that is asked for or taken
     from LAMPPOST_KEY_PASSPHRASE; snapshot and timestamp keys and the first metadata go to
     HOME/server/tuf. Nodes get HOME/keys/root.json at provisioning (lamppost node image --root).
-    All keys are ECDSA P-256 and all files are for their owner only (0600).
+    All keys are ECDSA P-256, in files for their owner only (0600).
     """
     place = _home(home)
     passphrase = None if unencrypted else _passphrase(place.keys / "root.pem", confirm=True)
