@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ota.build.errors import BuildError
+from ota.core import limits
 
 PACKAGES = ("firmware", "ota.core", "ota.device")
 _LEFT_OUT = {"root", "decisions", "tests", "schema", "__pycache__"}
 _PATH = re.compile(r"(?:[a-z0-9_]+/)+[a-z0-9_]+\.py")
-_PATH_MAX = 64  # characters: what a node accepts in a manifest line
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,10 @@ def _overlay(folder: Path) -> list[Source]:
 
 
 def _checked(path: str) -> str:
-    if not _PATH.fullmatch(path) or len(path) > _PATH_MAX:
+    if not _PATH.fullmatch(path) or len(path) > limits.PATH_CHARS:
         raise BuildError(
             f"{path}: a path in a slot has lower-case letters, digits and _ only,"
-            f" and at most {_PATH_MAX} characters"
+            f" and at most {limits.PATH_CHARS} characters"
         )
     return path
 
