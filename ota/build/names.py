@@ -3,22 +3,64 @@
 MicroPython interns the name of every attribute, function and argument, for good, even when the
 module has been let go; a thousand of ours take a fifth of an ESP32's heap. Private names
 (`_acknowledge`, `self._writer`) become `_a`, `_b`, … in each file, arguments `a`, `b`, … by their
-place: files then share them. Public names, and arguments that anything passes by keyword, stay.
+place: files then share them. So does what a single file defines and nobody else mentions; other
+public names, and arguments that anything passes by keyword, stay.
 
 Private names of classes are shared by the files of a folder that inherit from one another.
 """
 
 import ast
+import asyncio
+import builtins
+import re
+import socket
 import string
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 _SHARED = "firmware/ports/"  # whose classes have bases in other files of the folder
+# Names that mean something to others: what built-in objects, and MicroPython's own, are asked for.
+_BUILT_IN = {
+    name
+    for thing in (builtins, str, bytes, bytearray, dict, list, set, asyncio, socket, socket.socket)
+    for name in dir(thing)
+}
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
-def shorten(source: bytes, file: Path, path: str) -> bytes:
+class Vocabulary:
+    """The names of all files that run together: `files` lie in a slot, or are installed."""
+
+    def __init__(self, files: Iterable[Path]) -> None:
+        self.passed: set[str] = set()
+        self._used: Counter[str] = Counter()
+        self._said: set[str] = set()
+        for file in files:
+            tree = _parsed(file)
+            self.passed |= _passed(tree)
+            self._used.update(_names(tree))
+            self._said |= _words(tree)
+
+    def own(self, tree: ast.Module) -> set[str]:
+        """Return what a file defines and no other file, text or keyword mentions."""
+        return {
+            name
+            for name in _defined(tree)
+            if self._used[name] <= 1 and name not in self._said | self.passed and len(name) > 3
+        }
+
+
+@cache
+def installed() -> Vocabulary:
+    """Return the vocabulary of the device code as it is installed."""
+    from ota.build.sources import PACKAGES, package_folder  # noqa: PLC0415 - a cycle otherwise
+
+    return Vocabulary(file for each in PACKAGES for file in package_folder(each).rglob("*.py"))
+
+
+def shorten(source: bytes, file: Path, path: str, vocabulary: Vocabulary) -> bytes:
     """Return `source` with short names; as it is when it is no Python.
 
     `file`: where it lies, `path`: as in `firmware/main.py`; both tell its neighbours.
@@ -30,8 +72,9 @@ def shorten(source: bytes, file: Path, path: str) -> bytes:
     trees = [tree]
     if path.startswith(_SHARED):
         trees += [_parsed(each) for each in sorted(file.parent.glob("*.py"))]
-    private = dict(zip(sorted(_private(trees)), _short("_"), strict=False))
-    kept = _keywords() | _passed(tree)
+    own = vocabulary.own(tree)
+    private = dict(zip(sorted(_private(trees) | own), _short("_"), strict=False))
+    kept = frozenset(vocabulary.passed | _passed(tree))
     free = [name for name in _letters() if name not in _names(tree)]
     for node in ast.walk(tree):
         if isinstance(node, _Function):
@@ -56,25 +99,50 @@ def _parsed(file: Path) -> ast.Module:
     return ast.parse(file.read_bytes())
 
 
-@cache
-def _keywords() -> frozenset[str]:
-    """Return every name that device code passes by keyword, wherever it is installed."""
-    from ota.build.sources import PACKAGES, package_folder  # noqa: PLC0415 - a cycle otherwise
-
-    found: set[str] = set()
-    for package in PACKAGES:
-        for file in package_folder(package).rglob("*.py"):
-            found |= _passed(_parsed(file))
-    return frozenset(found)
-
-
 def _passed(tree: ast.Module) -> set[str]:
     return {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
 
 
 def _names(tree: ast.Module) -> set[str]:
-    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return found | {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        found.update(part for name in _identifiers(node) for part in name.split("."))
+        if isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.update(node.module.split("."))
+    return found
+
+
+def _words(tree: ast.Module) -> set[str]:
+    """Return the words in a file's texts, but for what only explains."""
+    explains = {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.update([] if id(node) in explains else re.findall(r"\w+", node.value))
+    return found
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    """Return the functions, attributes and module-level names that a file makes.
+
+    Not its classes: an error is reported by the name of its class.
+    """
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            found.add(node.attr)
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            found.update(name.id for name in node.targets if isinstance(name, ast.Name))
+    return {name for name in found if name[0] != "_" and name not in _BUILT_IN}
 
 
 def _private(trees: list[ast.Module]) -> set[str]:

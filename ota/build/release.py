@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ota.build import filesystem
+from ota.build import filesystem, names
 from ota.build.boards import BLOCK_BYTES, DATA_BYTES
 from ota.build.compiler import compile_module
 from ota.build.errors import BuildError
@@ -101,9 +101,10 @@ def build(
     `progress` is called with each path before it is compiled.
     """
     entries = []
+    vocabulary = names.Vocabulary(source.file for source in sources)
     for source in sources:
         progress(source.path)
-        plain = compile_module(source.file, source.path)
+        plain = compile_module(source.file, source.path, vocabulary)
         path = source.path.removesuffix(".py") + ".mpy"
         entries.append(Entry(path, plain, deflate(plain)))
     entries.sort(key=lambda entry: entry.path)
