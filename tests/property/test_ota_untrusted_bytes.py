@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 from pathlib import Path
 
@@ -99,10 +100,28 @@ def test_any_json_as_a_line(value):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(max_size=40), st.text(max_size=40))
-def test_any_text_as_a_version(one, two):
+@given(st.text(max_size=40))
+def test_any_text_as_a_version(text):
     with contextlib.suppress(errors.BadFormat):
-        assert (versions.key(one) < versions.key(two)) != (versions.key(one) >= versions.key(two))
+        assert versions.key(text)[0] == int(text.split(".")[0])
+
+
+_WORD = "(0|[1-9][0-9]?|[a-c-]{1,2})"
+likely = st.from_regex(rf"[0-2]\.[0-2]\.[0-2](-{_WORD}(\.{_WORD})?)?(\+x)?", fullmatch=True)
+
+
+@settings(max_examples=100, deadline=None)
+@given(likely, likely, likely)
+def test_versions_have_one_order(*texts):
+    low, middle, high = sorted(texts, key=versions.key)
+    assert versions.key(low) <= versions.key(middle) <= versions.key(high)
+    for one, two in itertools.product(texts, texts):
+        first, second = versions.key(one), versions.key(two)
+        assert (first < second) + (second < first) + (first == second) == 1
+        if one.split("+")[0] == two.split("+")[0]:
+            assert first == second
+        elif "-" in one and one.split("-")[0] == two.split("+")[0]:
+            assert first < second, "a pre-release comes before its release"
 
 
 def places(value, at=()):
