@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query
 from fleet import limits
 from fleet.access.guard import Caller, CallerDep
 from fleet.devices import service
-from fleet.devices.models import Device
 from fleet.devices.schemas import (
     ClaimOut,
     DeviceOut,
@@ -18,6 +17,7 @@ from fleet.devices.schemas import (
     Revocation,
     Revoked,
 )
+from fleet.devices.service import Device
 from fleet.errors import Conflict, NotFound
 from fleet.identity import service as identity
 from fleet.schemas import DeviceId, SiteName

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from fleet import bodies, context, limits, static
 from fleet.access.guard import CallerDep
 from fleet.releases import bundle, service
-from fleet.releases.models import Release
+from fleet.releases.service import Release
 from fleet.schemas import Board
 
 router = APIRouter(prefix="/releases", tags=["releases"])
