@@ -8,7 +8,7 @@ has scattered yet, and starts once more. A minute's readings are missing, and ar
 import asyncio
 
 from firmware.tasks import supervise
-from firmware.tasks.loading import load
+from firmware.tasks.loading import let_go, load
 
 FLAG = "/data/errand"
 _CLAIM = "/etc/claim"
@@ -26,6 +26,20 @@ _MODULES = (
     "firmware.tasks.uplink",
 )
 
+_UPDATER = (
+    "ota.core.versions",
+    "ota.core.bootrecord",
+    "ota.core.update",
+    "ota.device.files",
+    "ota.device.journal",
+    "ota.device.updater",
+    "ota.core.p256",
+    "ota.core.keys",
+    "ota.core.metadata",
+    "ota.core.tuf",
+    "ota.device.fetch",
+)
+
 
 def begin(node) -> None:
     """Start measuring, unless this start is an errand's."""
@@ -33,6 +47,9 @@ def begin(node) -> None:
     for_update = storage.exists(FLAG)
     if for_update or (storage.exists(_CLAIM) and not storage.exists(_IDENTITY)):
         storage.remove(FLAG)
+        if for_update:  # the table of their names grows now, not when the heap is in pieces
+            load(*_UPDATER)
+            let_go(*_UPDATER)
         node.tasks.append(asyncio.create_task(_watch(node)))
     else:
         start(node)

@@ -19,6 +19,7 @@ _ERROR_WAIT_S = 60
 _SLEEP_LEAST_S = 30
 _MODULES = (
     "ota.device.updater",
+    "ota.device.journal",
     "ota.device.poll",
     "ota.device.report",
     "ota.device.swap",
@@ -109,17 +110,16 @@ def ports(node):
     """Gather what the updater works with."""
     from ota.device import updater
 
-    say = node.console.info
     made = updater.Ports(
-        node.client,
-        node.id,
-        node.release,
-        runtime(),
-        node.clock.now,
-        lambda text: say("update", text),
+        node.client, node.id, node.release, runtime(), node.clock.now, saying(node)
     )
     made.note = node.memory.note
     return made
+
+
+def saying(node):
+    """Make what takes a line for the log."""
+    return lambda text: node.console.info("update", text)
 
 
 def settle(node) -> None:
@@ -128,10 +128,10 @@ def settle(node) -> None:
 
     record = swap.load(DATA)
     if record["outcome"] or record["state"] == "trying":
-        from ota.device import updater
+        from ota.device import journal
 
-        updater.settle(ports(node))
-        del updater
+        journal.settle(DATA, saying(node))
+        del journal
     del swap
     let_go(*_MODULES)
 

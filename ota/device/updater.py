@@ -9,11 +9,8 @@ and each may be carried out twice.
 """
 
 import gc
-import json
 import sys
 
-from ota.core import update as machine
-from ota.core import versions
 from ota.core.errors import (
     NetworkError,
     NodeError,
@@ -25,10 +22,12 @@ from ota.core.errors import (
 )
 from ota.device import files
 
-_STATE_BYTES = 512
 # What is not needed together is not loaded together.
 _VERIFIERS = ("device.fetch", "core.tuf", "core.metadata", "core.keys", "core.p256")
 _OTHERS = (
+    "device.journal",
+    "core.update",
+    "core.versions",
     "device.poll",
     "device.report",
     "device.stage",
@@ -59,16 +58,10 @@ class Ports:
 
 
 def settle(ports: Ports) -> None:
-    """Bring the journal in line with the boot record; what there is to report goes to flash."""
-    from ota.core import bootrecord
-    from ota.device import swap
+    """Bring the journal in line with the boot record; see ota.device.journal."""
+    from ota.device import journal
 
-    record = swap.load(ports.data)
-    outcome = "trying" if record["state"] == "trying" else record["outcome"]
-    if outcome:
-        event = ("boot", record["action"], record["version"], outcome, record["reason"])
-        if ("told",) in _step(ports, event):
-            swap.save(ports.data, bootrecord.reported(record))
+    journal.settle(ports.data, ports.say)
 
 
 async def update(ports: Ports, offer) -> bool:  # noqa: ANN001 - a poll.Offer
@@ -98,17 +91,10 @@ async def update(ports: Ports, offer) -> bool:  # noqa: ANN001 - a poll.Offer
 
 
 def load(data: str) -> dict:
-    """Read the journal; a fresh one when there is none, or none that makes sense."""
-    state = machine.fresh()
-    try:
-        found = json.loads(files.read(data + "/update", _STATE_BYTES) or b"{}")
-        for name, value in state.items():
-            if type(found.get(name)) is type(value):
-                state[name] = found[name]
-        versions.key(state["floor"])
-    except (ValueError, AttributeError, RepositoryError):
-        return machine.fresh()
-    return state
+    """Read the journal's state."""
+    from ota.device import journal
+
+    return journal.load(data)
 
 
 def let_go(*names: str) -> None:
@@ -123,20 +109,9 @@ def let_go(*names: str) -> None:
 
 
 def _step(ports: Ports, event: tuple) -> list:
-    """Take a step and put it on flash; return the effects."""
-    from ota.device.report import Reports
+    from ota.device import journal
 
-    before = load(ports.data)
-    state, effects = machine.step(before, event)
-    for effect in effects:
-        if effect[0] == "report":
-            Reports(ports.data).add(*effect[1:])
-            ports.say("update %s: %s %s" % (state["version"], effect[2], effect[3]))
-        elif effect[0] == "answer":
-            Reports(ports.data).answer(*effect[1:])
-    if state != before:
-        files.write(ports.data + "/update", json.dumps(state).encode())
-    return effects
+    return journal.step(ports.data, event, ports.say)
 
 
 async def _send(ports: Ports, events: list) -> None:
@@ -180,7 +155,7 @@ async def _fetch(ports: Ports, version: str) -> tuple:
     finally:
         trusted = fetch = None
         let_go(*_VERIFIERS)
-    from ota.core import bootrecord, manifest
+    from ota.core import bootrecord, manifest, versions
     from ota.device import swap
 
     with open(waiting, "rb") as file:
@@ -193,9 +168,10 @@ async def _fetch(ports: Ports, version: str) -> tuple:
 
 
 async def _fill(ports: Ports) -> tuple:
+    active, idle = _slots(ports.data)
+    let_go(*_OTHERS)
     from ota.device import stage
 
-    active, idle = _slots(ports.data)
     count, total = await stage.fill(ports.client, ports.data, idle, active)
     ports.note()
     ports.say("update: %d files fetched, %d bytes" % (count, total))
