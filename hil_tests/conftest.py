@@ -8,11 +8,10 @@ import pytest
 # The tests are no package; their rigs are named from the repository's root.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from sim.city import City
-
 from hil_tests.rigs.emulated import Emulated
 from hil_tests.rigs.esp32_emulator import Esp32Emulator
 from hil_tests.rigs.rig import Unavailable
+from sim.city import City
 
 RIGS = {"emulated": Emulated, "esp32-emulator": Esp32Emulator}
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
+from firmware.core.names import device_id
 from sim.board import CAUSES, DEEP_SLEEP, HARD, POWER_ON, SOFT, WATCHDOG, Board, Wiring
 from sim.channel import Channel
 from sim.clock import Clock
@@ -37,6 +38,7 @@ _TAIL = 2000
 class Node:
     """A node of `flash` (a file from ota/field/image.py) with MAC `mac` and its parts.
 
+    `id`: the EUI-64 of the MAC, 16 hex digits.
     State: "off", "starting" (until boot.py), "running", "prompt", "asleep", "broken" (no VM).
     `resets` names the cause of every start; `cuts` counts power cuts at flash operations.
     """
@@ -54,6 +56,7 @@ class Node:
         if len(mac) != 6:
             raise ValueError(f"a MAC has 6 bytes, not {len(mac)}")
         self.mac = mac
+        self.id = str(device_id(mac))
         self.wiring = wiring or Wiring()
         self.flash = Flash(flash)
         self.loop = loop or shared()
@@ -72,11 +75,6 @@ class Node:
             )
             self._terminal = Terminal(self.loop, log)
             self.console = self._terminal.console
-
-    @property
-    def id(self) -> str:
-        """EUI-64 of the MAC, 16 hex digits."""
-        return (self.mac[:3] + b"\xff\xfe" + self.mac[3:]).hex()
 
     @property
     def serial(self) -> str:

@@ -32,6 +32,12 @@ class Place:
     """How busy the street is: 0 a park, 1 a main street, 2 a crossing of two."""
 
 
+def midnight_place(unix_s: float) -> Place:
+    """Return a place where it is solar midnight now, so that lamps have work to do."""
+    east = -(unix_s % _DAY) * 360 / _DAY
+    return Place(latitude=48.2, longitude=(east + 540) % 360 - 180, height_m=170)
+
+
 class World:
     """The city of a seed."""
 

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
+from hil_tests.rigs.rig import Unavailable
 from sim.city import City
 from sim.node import Node
 from sim.runtime import NoRuntimeError, command
-
-from hil_tests.rigs.rig import Unavailable
 
 
 class Emulated:

@@ -15,12 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sim.city import SERVER_NAME, City
+from hil_tests.rigs.rig import Unavailable
+from sim.city import City
 from sim.clock import Clock
 from sim.errors import DeadlineError
 from sim.hardware.pms5003 import Pms5003
-
-from hil_tests.rigs.rig import Unavailable
+from sim.office import SERVER_NAME
 
 _VARIABLES = ("LAMPPOST_QEMU", "LAMPPOST_QEMU_BIOS", "LAMPPOST_ESP32_IMAGE")
 _MAC = bytes.fromhex("100100c40a24")  # the emulated chip's own
@@ -57,17 +57,17 @@ class Esp32Emulator:
     def node(self, city: City, name: str, version: str, folder: Path) -> "Esp32Node":
         """Make a node; its image is the official one, with our table and file systems."""
         assert city.proxy is not None, "the city must be serving"
-        wanted: dict[str, Any] = dict(
-            sample_s=1,
-            wifi=_WIFI,
-            server={"address": _HOST, "port": city.proxy.port, "name": SERVER_NAME},
-            time_servers=[{"host": _HOST, "port": city.sntp[1]}],
-            parts=_PARTS,
-            streams={
+        wanted: dict[str, Any] = {
+            "sample_s": 1,
+            "wifi": _WIFI,
+            "server": {"address": _HOST, "port": city.proxy.port, "name": SERVER_NAME},
+            "time_servers": [{"host": _HOST, "port": city.sntp[1]}],
+            "parts": _PARTS,
+            "streams": {
                 stream: {"part": part, "purpose": "air quality", "retention_days": 365}
                 for stream, part in _STREAMS.items()
             },
-        )
+        }
         flash, _ = city.image(name, version, _MAC, runtime=self._image, **wanted)
         part = Pms5003(Clock(), city.world.at(city.place), period_s=_FRAME_S)
         return Esp32Node(flash, self._command(flash), part, folder / f"{name}.log")
