@@ -96,7 +96,10 @@ def _short(prefix: str) -> Iterator[str]:
 
 @cache
 def _parsed(file: Path) -> ast.Module:
-    return ast.parse(file.read_bytes())
+    try:
+        return ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return ast.Module([], [])  # the compiler says what is wrong
 
 
 def _passed(tree: ast.Module) -> set[str]:
