@@ -46,7 +46,7 @@ class _Commands(click.Group):
         except ModuleNotFoundError as error:
             raise _Missing(
                 f"`lamppost {cmd_name}` needs {error.name}: install an extra, "
-                "as in pip install 'lamppost[sim]'"
+                "from the clone, as in pip install '.[sim]'"
             ) from error
         assert isinstance(command, click.Command)
         return command

@@ -34,7 +34,9 @@ def list_(client: Client, limit: int, before: int | None, as_json: bool) -> None
                 row["subject"],
                 row["site"],
                 row["outcome"],
-                ", ".join(f"{key}={value}" for key, value in row["detail"].items()),
+                ", ".join(
+                    f"{key}={value}" for key, value in row["detail"].items() if value is not None
+                ),
             )
             for row in found
         ],

@@ -1,6 +1,7 @@
 """What the subcommands share: options, one-line errors, tables for people, JSON for scripts."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
@@ -52,6 +53,24 @@ class Duration(click.ParamType[int]):
         if not digits.isdecimal() or len(digits) > 9:
             self.fail(f"{text!r} is no duration such as 90, 30m, 12h or 30d", param, ctx)
         return int(digits) * (unit or 1)
+
+
+class DeviceId(click.ParamType[str]):
+    """A node's id: its MAC address as EUI-64, 16 hexadecimal digits, in either case."""
+
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id in lower case."""
+        text = str(value).lower()
+        if not re.fullmatch("[0-9a-f]{16}", text):
+            self.fail(
+                f"{value!r} is no node's id: 16 hexadecimal digits, such as 240ac4fffe123456 "
+                "for the MAC address 24:0a:c4:12:34:56",
+                param,
+                ctx,
+            )
+        return text
 
 
 home_option = click.option(

@@ -8,6 +8,7 @@ import click
 
 from fleet.cli.client import Client, with_client
 from fleet.cli.common import (
+    DeviceId,
     Duration,
     json_option,
     print_json,
@@ -32,13 +33,13 @@ _COLUMNS = (
 
 @click.group()
 def device() -> None:
-    r"""Register, claim, list, read and revoke nodes.
+    """Register, claim, list, read and revoke nodes.
 
     \b
     A new node:
       lamppost device add aabbccfffeddeeff --site harbour --name "Pier 3" --board esp32
       lamppost device claim aabbccfffeddeeff > claim      # for `lamppost node image --claim`
-    """
+    """  # noqa: D301 - \b keeps click from joining lines
 
 
 def _print(device: dict[str, Any]) -> None:
@@ -51,7 +52,7 @@ def _print(device: dict[str, Any]) -> None:
 
 
 @device.command()
-@click.argument("device_id", metavar="ID")
+@click.argument("device_id", metavar="ID", type=DeviceId())
 @click.option("--site", required=True, help="Site that it stands at.")
 @click.option("--name", help="What people call it. Default: its id.")
 @click.option("--board", default="esp32", show_default=True, help="Board of its releases.")
@@ -70,7 +71,7 @@ def add(
 
 
 @device.command()
-@click.argument("device_id", metavar="ID")
+@click.argument("device_id", metavar="ID", type=DeviceId())
 @click.option("--ttl", type=Duration(), default="1d", show_default=True, help="How long it lives.")
 @json_option
 @with_client
@@ -112,7 +113,7 @@ def list_(client: Client, site: str | None, as_json: bool) -> None:
 
 
 @device.command()
-@click.argument("device_id", metavar="ID")
+@click.argument("device_id", metavar="ID", type=DeviceId())
 @json_option
 @with_client
 def show(client: Client, device_id: str, as_json: bool) -> None:
@@ -125,7 +126,7 @@ def show(client: Client, device_id: str, as_json: bool) -> None:
 
 
 @device.command()
-@click.argument("device_id", metavar="ID")
+@click.argument("device_id", metavar="ID", type=DeviceId())
 @click.option("--stream", help="Only this stream, as pm25.")
 @click.option("--since", type=int, help="Unix seconds, inclusive.")
 @click.option("--until", type=int, help="Unix seconds, exclusive.")
@@ -172,7 +173,7 @@ def readings(
 
 
 @device.command()
-@click.argument("device_id", metavar="ID")
+@click.argument("device_id", metavar="ID", type=DeviceId())
 @click.option(
     "--reason",
     type=click.Choice(["key_compromise", "lost", "retired", "unspecified"]),
@@ -192,7 +193,7 @@ def revoke(client: Client, device_id: str, reason: str, as_json: bool) -> None:
 
 
 @device.command()
-@click.argument("device_id", metavar="ID")
+@click.argument("device_id", metavar="ID", type=DeviceId())
 @click.argument("state", type=click.Choice(["active", "quarantined", "retired"]))
 @json_option
 @with_client

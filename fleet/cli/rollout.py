@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from fleet.cli.client import Client, with_client
-from fleet.cli.common import json_option, print_json, print_table, when
+from fleet.cli.common import DeviceId, json_option, print_json, print_table, when
 
 
 @click.group()
@@ -28,7 +28,7 @@ def _print(answer: dict[str, Any]) -> None:
 @rollout.command()
 @click.option("--version", required=True, help="Release to offer.")
 @click.option("--board", help="Refuse unless every node is of this board.")
-@click.argument("devices", metavar="ID…", nargs=-1, required=True)
+@click.argument("devices", metavar="ID…", type=DeviceId(), nargs=-1, required=True)
 @json_option
 @with_client
 def create(
