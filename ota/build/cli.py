@@ -11,7 +11,7 @@ import click
 
 from ota.build import bundle, keys, repository
 from ota.build.boards import BOARDS
-from ota.build.errors import BuildError, RepositoryError, UploadError
+from ota.build.errors import BuildError, RepositoryError, SigningKeyError, UploadError
 from ota.build.release import Header, Release
 from ota.build.release import build as build_release
 from ota.build.sources import collect
@@ -87,9 +87,7 @@ def _when(_context: click.Context, _option: click.Parameter, value: str | None) 
     try:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
-        raise BuildError(
-            f"--date {value}: expected 2026-01-31, with a time, or seconds"
-        ) from error
+        raise BuildError(f"--date {value}: expected 2026-01-31 or unix seconds") from error
     return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp())
 
 
@@ -284,9 +282,14 @@ def _passphrase(key: Path, *, confirm: bool = False) -> str | None:
     found = os.environ.get(keys.PASSPHRASE_VARIABLE)
     if not confirm and (not key.exists() or not keys.is_encrypted(bundle.read(key))):
         return None
-    return found or str(
-        click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-    )
+    try:
+        return found or str(
+            click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+        )
+    except click.Abort as error:
+        if sys.stdin.isatty():
+            raise
+        raise SigningKeyError(f"no passphrase: set {keys.PASSPHRASE_VARIABLE}") from error
 
 
 def _token(file: Path | None) -> str:

@@ -33,7 +33,10 @@ def upload(url: str, token: str, bundle: bytes, ca: Path | None = None) -> dict[
                 },
             )
     except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
-        raise UploadError(f"{url}: {error}") from error
+        raise UploadError(
+            f"{url}: {error}; hand the signed bundle over later with"
+            " `lamppost ota publish BUNDLE --signed`"
+        ) from error
     if response.status_code >= 300:
         raise UploadError(f"the server refused: {response.status_code} {_detail(response)}")
     try:

@@ -38,7 +38,7 @@ def config(path: Path) -> tuple[bytes, list[str]]:
     except (ValueError, RecursionError) as error:
         raise FieldError(f"configuration {path} is no JSON: {error}") from error
     except ConfigError as error:
-        raise FieldError(f"configuration {path}: {error}") from error
+        raise FieldError(f"configuration {path}: {str(error).removeprefix(': ')}") from error
 
 
 def claim(path: Path) -> bytes:
