@@ -32,7 +32,7 @@ bench: .venv/ready  ## figures as ratios against a limit measured in the same ru
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
 hil: .venv/ready  ## the suite on a rig: RIG=emulated | esp32-emulator | board
-	@$(BIN)/pytest hil_tests --rig $(RIG) $(ARGS)
+	@$(BIN)/pytest hil_tests -rs --rig $(RIG) $(ARGS)
 
 .venv/ready: pyproject.toml sim/requirements.txt Makefile
 	@.ci/tools || exit 2
