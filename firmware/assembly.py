@@ -3,7 +3,7 @@
 import json
 
 from firmware.core.errors import ConfigError
-from firmware.tasks import supervise
+from firmware.tasks import measuring, supervise
 from firmware.tasks.loading import let_go
 
 CONFIG = "/etc/config.json"
@@ -92,12 +92,12 @@ def make_lamp(node) -> None:
 
 
 def make_parts(node) -> None:
-    """Bound the heap, then make the drivers; one that fails is named and left out."""
+    """Bound the heap, then make the drivers, but for an update; one that fails is left out."""
     pins = bus_pins(node.config)
     if pins:
         node.console.info("main", "heap claimed: %d bytes" % node.memory.claim(*pins))
     for name, part in node.config["parts"].items():
-        if name in node.parts:
+        if name in node.parts or node.errand == measuring.UPDATE:
             continue
         try:
             node.parts[name] = make_part(part)

@@ -54,6 +54,7 @@ class Node:
         self.dying = ""
         self.tasks = []
         self.measuring = []
+        self.errand = ""
         self.filled = asyncio.Event()
         self.online = asyncio.Event()
         self.enrolled = asyncio.Event()
@@ -106,6 +107,7 @@ async def start(node: Node) -> None:
     if node.config is None:
         node.console.error("main", "no valid config: light at 100 %, waiting for the cable")
     else:
+        node.errand = measuring.errand(node.storage)
         assembly.make_parts(node)
         start_tasks(node)
     del assembly

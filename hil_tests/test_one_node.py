@@ -39,8 +39,9 @@ def within_budget(found):
     assert found.get("idf_largest", 12 * _KB) >= 12 * _KB, found
 
 
-def stored(city, node):
-    return [row for row in city.readings(node) if row["value"] is not None]
+def measured(city, node, stream):
+    rows = city.readings(node)
+    return [row for row in rows if row["stream"] == stream and row["value"] is not None]
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +70,11 @@ def test_it_boots_and_enrols_with_a_key_of_its_own(rig, city, node, told):
 
 def test_it_reports_windows_made_from_raw_bytes(rig, city, node, told):
     node.wait_text("acknowledged", 20 * rig.patience, node.console.length)
-    city.wait(lambda: stored(city, node), 20 * rig.patience, "a window with a value")
+    city.wait(lambda: measured(city, node, "pm25"), 40 * rig.patience, "a window of PM2.5")
     rows = city.readings(node)
     keys = {(row["box"], row["seq"], row["stream"]) for row in rows}
     assert len(keys) == len(rows)
-    assert any(row["stream"] == "pm25" for row in stored(city, node))
+    node.wait_text("memory with TLS open", 20 * rig.patience, node.console.length)
     told["TLS open"] = found = figures(node.console.text, "memory with TLS open")
     within_budget(found)
 

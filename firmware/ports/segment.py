@@ -12,7 +12,7 @@ import machine
 
 from firmware.ports import common
 
-_SEGMENT_BYTES = 40 * 1024
+_SEGMENT_BYTES = 42 * 1024
 _FILL_MAX = 60  # more than the first segment holds
 
 

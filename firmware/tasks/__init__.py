@@ -13,7 +13,7 @@ Every task is `async def run(node)`. `node` is made in firmware/main.py and carr
     answered        {part: uptime in s of its last good answer}
     counts          {name: n} what went wrong, for people
     outbox          Outbox, None while an errand is on (see measuring.py)
-    measuring       the tasks of that
+    measuring       the tasks of that; errand: why there are none
     client          ota.device.http.Client, None until the node has a certificate
     date_s          uptime in s from which the server's Date is looked at again
     beat            uptime in s of the light task's last turn

@@ -8,6 +8,7 @@ servers for an hour, not against a Date, and else a node would trust nothing tru
 import asyncio
 
 from firmware.core.errors import FormatError
+from firmware.tasks import measuring
 from firmware.tasks.loading import let_go
 
 SEEN = "/data/seen"
@@ -34,6 +35,8 @@ async def run(node) -> None:
         now_s = node.clock.uptime_s()
         if now_s >= ask_s:
             if await ask(node, seen if now_s < _DOUBT_S else 0):
+                if node.errand == measuring.UPDATE:
+                    return  # and make room
                 ask_s = now_s + _AGAIN_S
                 backoff_s = 4
             else:

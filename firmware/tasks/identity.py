@@ -26,12 +26,15 @@ async def run(node) -> None:
     await clock_set(node)
     if node.storage.exists(CLAIM) and load(node.storage):
         await enrol(node)  # a technician's new token; refused, what there is still holds
+        measuring.resume(node)
     wait_s = 0
     while True:
         found = load(node.storage)
         if found is None or not await open_client(node, found):
             await asyncio.sleep(await enrol(node))
             continue
+        if node.errand == measuring.UPDATE:
+            return  # and make room
         due_s = renewal_due(found[1])
         renewed = False
         while not renewed:
@@ -68,7 +71,7 @@ async def enrol(node) -> int:
     if node.measuring and node.storage.exists(CLAIM) and not measuring.has_room(node):
         if node.clock.uptime_s() < _LOOK_S:
             return 60
-        await measuring.make_room(node, "enrolment")
+        await measuring.make_room(node, measuring.ENROLMENT)
     from firmware.tasks import enrol as enrolment
 
     try:
@@ -109,8 +112,11 @@ def client(node, identity: tuple | None):
     server = node.config["server"]
     anchors = [node.storage.read(path, _LIMIT_BYTES) for path in ANCHORS]
     context = http.context([anchor for anchor in anchors if anchor], identity)
+    buffer = None
+    if node.errand == measuring.UPDATE:
+        buffer = node.memory.buffer  # there are no packs to fill
     return http.Client(
-        server["address"], server["port"], server["name"], context, node.network.resolve
+        server["address"], server["port"], server["name"], context, node.network.resolve, buffer
     )
 
 

@@ -11,6 +11,8 @@ from firmware.tasks import supervise
 from firmware.tasks.loading import let_go, load
 
 FLAG = "/data/errand"
+ENROLMENT = "enrolment"
+UPDATE = "an update"
 _CLAIM = "/etc/claim"
 _IDENTITY = "/etc/identity"
 _ROOM_BYTES = 40960  # an updater, the metadata it verifies, and what must stay free
@@ -26,6 +28,13 @@ _MODULES = (
     "firmware.tasks.uplink",
 )
 
+_DONE = (
+    "firmware.core.calendar",
+    "firmware.core.httpdate",
+    "firmware.tasks.clock",
+    "firmware.tasks.identity",
+    "ota.device.poll",
+)
 _UPDATER = (
     "ota.core.versions",
     "ota.core.bootrecord",
@@ -38,21 +47,36 @@ _UPDATER = (
     "ota.core.metadata",
     "ota.core.tuf",
     "ota.device.fetch",
+    "ota.core.manifest",
+    "ota.device.stage",
+    "ota.device.poll",
+    "ota.device.report",
+    "ota.device.swap",
 )
+
+
+def errand(storage) -> str:
+    """Tell what this start is for: UPDATE, ENROLMENT or, to measure, ""."""
+    why = storage.read(FLAG, 16)
+    if why:
+        storage.remove(FLAG)
+        return why.decode()
+    return ENROLMENT if storage.exists(_CLAIM) and not storage.exists(_IDENTITY) else ""
 
 
 def begin(node) -> None:
     """Start measuring, unless this start is an errand's."""
-    storage = node.storage
-    for_update = storage.exists(FLAG)
-    if for_update or (storage.exists(_CLAIM) and not storage.exists(_IDENTITY)):
-        storage.remove(FLAG)
-        if for_update:  # the table of their names grows now, not when the heap is in pieces
-            load(*_UPDATER)
-            let_go(*_UPDATER)
-        node.tasks.append(asyncio.create_task(_watch(node)))
-    else:
+    if not node.errand:
         start(node)
+        return
+    if node.errand == UPDATE:
+        for name in ("streams", "parts", "position"):
+            node.config[name] = {}
+        # The table of names grows now, not when the heap is in pieces.
+        for name in _UPDATER:
+            load(name)
+            let_go(*_UPDATER)
+    node.tasks.append(asyncio.create_task(_watch(node)))
 
 
 def start(node) -> None:
@@ -85,13 +109,20 @@ async def make_room(node, why: str) -> None:
     node.restart("room for " + why)
 
 
+def make_more_room(node) -> None:
+    """Forget what an update has no more use for, once its tasks have ended."""
+    node.tasks[:] = [task for task in node.tasks if not task.done()]
+    let_go(*_DONE)
+
+
 def resume(node) -> None:
     """Measure again after an errand: at once where there is room, else after a clean start."""
-    if not node.measuring:
-        if has_room(node):
-            start(node)
-        else:
-            node.restart("measuring again")
+    if node.measuring:
+        return
+    if node.errand == UPDATE or not has_room(node):
+        node.restart("measuring again")
+    node.errand = ""
+    start(node)
 
 
 async def _watch(node) -> None:

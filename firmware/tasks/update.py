@@ -65,7 +65,7 @@ async def turn(node) -> int:
             if node.clock.uptime_s() < poll_s:
                 return poll_s  # as long as that it measures, between two errands
             keep_parts(node)
-            await measuring.make_room(node, "an update")
+            await measuring.make_room(node, measuring.UPDATE)
         await update(node, offer)
     measuring.resume(node)
     return poll_s if poll_s < _SLEEP_LEAST_S else offer.sleep_s
@@ -73,6 +73,8 @@ async def turn(node) -> int:
 
 async def update(node, offer) -> None:
     """Do what is offered; resets when a release is staged."""
+    if node.errand:
+        measuring.make_more_room(node)
     from ota.device import updater
 
     node.memory.lowest.clear()

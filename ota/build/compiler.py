@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from posixpath import dirname
 
 from ota.build import constants, names
 from ota.build.errors import BuildError
@@ -10,7 +11,9 @@ _TIMEOUT_S = 60
 
 
 def compile_module(file: Path, path: str, vocabulary: names.Vocabulary | None = None) -> bytes:
-    """Return the .mpy of `file`, with `path` (as in `firmware/main.py`) as its embedded name.
+    """Return the .mpy of `file`, with the folder of `path` (`firmware/main.py`) embedded.
+
+    A traceback then names folder and function; sixty file names would cost a kilobyte of heap.
 
     At -O3: without asserts and line numbers, which would cost the node heap; private constants
     are declared as such and private names shortened (see constants.py and names.py). mpy-cross
@@ -29,7 +32,7 @@ def compile_module(file: Path, path: str, vocabulary: names.Vocabulary | None = 
 
 def _run(source: bytes, path: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
-        [_mpy_cross(), "-O3", "-s", path, "-"],
+        [_mpy_cross(), "-O3", "-s", dirname(path) or path, "-"],
         input=source,
         capture_output=True,
         timeout=_TIMEOUT_S,

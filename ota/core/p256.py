@@ -2,7 +2,7 @@
 
 Curve and algorithm: FIPS 186-5 sections 3 and 6, SEC 1 section 4.1; deterministic nonces:
 RFC 6979; formulas: Jacobian coordinates with a = -3 ("dbl-2001-b" and the addition with cached
-powers of Z of the Explicit-Formulas Database), width-5 NAF, both scalars in one pass (Shamir's
+powers of Z of the Explicit-Formulas Database), width-4 NAF, both scalars in one pass (Shamir's
 trick). Verification ends without an inversion: r is compared with X / Z^2.
 
 A modular product of 256 bits costs an ESP32 about 60 us, so the work comes as a generator that
@@ -175,24 +175,24 @@ def _entry(point: tuple[int, int, int]) -> tuple[int, int, int, int, int]:
 
 
 def _table(point: tuple[int, int, int]) -> list[tuple[int, int, int, int, int]]:
-    """Return the odd multiples 1, 3, ..., 15 of a point, as entries."""
+    """Return the odd multiples 1, 3, 5, 7 of a point, as entries; 300 bytes of heap each."""
     twice = _double(point)
     entries = [_entry(point)]
-    for _ in range(7):
+    for _ in range(3):
         point = _add(twice, entries[-1])
         entries.append(_entry(point))
     return entries
 
 
 def _naf(k: int) -> bytearray:
-    """Return k's width-5 non-adjacent form, least digit first: -15 to 15 in two's complement."""
+    """Return k's width-4 non-adjacent form, least digit first: -7 to 7 in two's complement."""
     digits = bytearray(258)
     i = 0
     while k:
         if k & 1:
-            d = k & 31
-            if d > 15:
-                d -= 32
+            d = k & 15
+            if d > 7:
+                d -= 16
             digits[i] = d & 255
             k -= d
         k >>= 1

@@ -62,10 +62,18 @@ class Client:
 
     address, port: where it listens; name: of its certificate, and the Host header; context: TLS,
     None for plain TCP; resolve: async callable host -> numeric address, None to leave it to the
-    platform.
+    platform; buffer: of limits.BUFFER_BYTES or more, None for one of its own.
     """
 
-    def __init__(self, address: str, port: int, name: str, context: object, resolve=None) -> None:  # noqa: ANN001 - a callable
+    def __init__(
+        self,
+        address: str,
+        port: int,
+        name: str,
+        context: object,
+        resolve=None,  # noqa: ANN001 - a callable
+        buffer: bytearray | None = None,
+    ) -> None:
         self._address = address
         self._port = port
         self._name = name
@@ -73,7 +81,7 @@ class Client:
         self._resolve = resolve
         self._lock = asyncio.Lock()
         self._reader = self._writer = None
-        self._view = memoryview(bytearray(limits.BUFFER_BYTES))
+        self._view = memoryview(buffer or bytearray(limits.BUFFER_BYTES))[: limits.BUFFER_BYTES]
         self._start = self._end = 0
         self._closing = False
 
