@@ -66,6 +66,8 @@ def errand(storage) -> str:
 
 def begin(node) -> None:
     """Start measuring, unless this start is an errand's."""
+    if node.errand == ENROLMENT and has_room(node):
+        node.errand = ""
     if not node.errand:
         start(node)
         return
