@@ -83,10 +83,14 @@ class Postgres:
         try:
             subprocess.run(probe, check=True, capture_output=True, **self._as)
         except (OSError, subprocess.SubprocessError):
+            # Its libraries lie beside the package, found by a path relative to the programs.
+            package = self._bin.parents[1]
             copy = self.folder / "install"
-            shutil.copytree(self._bin.parent, copy, symlinks=True)
-            copy.chmod(0o755)
-            self._bin = copy / "bin"
+            for folder in (self._bin.parent, *package.parent.glob(f"{package.name}.libs")):
+                shutil.copytree(folder, copy / folder.relative_to(package.parent), symlinks=True)
+            for each in (copy, copy / package.name):
+                each.chmod(0o755)
+            self._bin = copy / self._bin.relative_to(package.parent)
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
