@@ -36,7 +36,7 @@ def rig(request):
 def city(rig, tmp_path_factory):
     """Give a city whose server runs and has 1.0.0."""
     folder = tmp_path_factory.mktemp("city")
-    with City(folder / "home", window_s=round(4 * rig.patience**0.5), poll_s=3) as made:
+    with City(folder / "home", window_s=rig.window_s, poll_s=3) as made:
         made.found()
         made.serve()
         made.release("1.0.0")

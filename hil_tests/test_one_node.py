@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = pytest.mark.timeout(5400)
 
 _KB = 1024
 _FIGURES = re.compile(r"\{'[^}]*\}")

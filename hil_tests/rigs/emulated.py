@@ -13,6 +13,7 @@ class Emulated:
 
     name = "emulated"
     patience = 1.0
+    window_s = 4
 
     def __init__(self) -> None:
         try:

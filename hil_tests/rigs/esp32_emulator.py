@@ -43,7 +43,8 @@ class Esp32Emulator:
     """QEMU and the stock image, as the environment names them."""
 
     name = "esp32-emulator"
-    patience = 12.0
+    patience = 40.0  # flash is slow there, and on a busy machine ten times slower
+    window_s = 14
 
     def __init__(self) -> None:
         missing = [name for name in _VARIABLES if not os.environ.get(name)]

@@ -49,10 +49,11 @@ class HilNode(Protocol):
 
 
 class Rig(Protocol):
-    """Where nodes stand. `patience`: how much longer than an emulated node everything takes."""
+    """Where nodes stand. `patience`: how much longer than an emulated node all may take."""
 
     name: str
     patience: float
+    window_s: int
 
     def node(self, city: City, name: str, version: str, folder: Path) -> HilNode:
         """Make a node with a release in both slots, off; `folder` is for its files."""
