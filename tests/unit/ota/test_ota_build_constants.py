@@ -62,7 +62,9 @@ def test_the_name_is_gone_from_the_compiled_module(tmp_path):
     file = tmp_path / "m.py"
     file.write_text("_LONG_NAME = 12345\ndef f():\n    return _LONG_NAME\n")
     assert b"_LONG_NAME" not in compile_module(file, "m.py")
-    file.write_text("LIMIT_BYTES = 12345\ndef f():\n    return LIMIT_BYTES\n")  # a name that others use too
+    file.write_text(
+        "LIMIT_BYTES = 12345\ndef f():\n    return LIMIT_BYTES\n"
+    )  # a name that others use too
     assert b"LIMIT_BYTES" in compile_module(file, "m.py")
 
 
