@@ -24,3 +24,6 @@ class Emulated:
     def node(self, city: City, name: str, version: str, folder: Path) -> Node:  # noqa: ARG002
         """Make an emulated node; its files lie with the city's."""
         return city.node(name, version)
+
+    def cpu_s(self, node: Node) -> None:
+        """Say nothing: a VM is started anew at each reset, and its CPU is no chip's."""

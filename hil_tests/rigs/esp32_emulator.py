@@ -73,6 +73,10 @@ class Esp32Emulator:
         part = Pms5003(Clock(), city.world.at(city.place), period_s=_FRAME_S)
         return Esp32Node(flash, self._command(flash), part, folder / f"{name}.log")
 
+    def cpu_s(self, node: "Esp32Node") -> float | None:
+        """CPU seconds of the emulator since power-on: an idle chip takes next to none."""
+        return node.cpu_s
+
     def _command(self, flash: Path) -> list[str]:
         return [
             *(str(self._qemu), "-L", str(self._bios), "-machine", "esp32-picsimlab"),
@@ -150,6 +154,14 @@ class Esp32Node:
         """Start it anew; the machine's own reset line hangs."""
         self.power_off()
         self.power_on()
+
+    @property
+    def cpu_s(self) -> float | None:
+        """User and system time of the machine's process; None without power."""
+        if self._process is None:
+            return None
+        words = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def wait_text(self, text: str, deadline_s: float, since: int = 0) -> None:
         """Wait until the console says `text` after the mark."""

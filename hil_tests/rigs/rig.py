@@ -1,7 +1,7 @@
 """What a test asks of a rig: a node made of a flash image, power, reset, and its console."""
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sim.city import City
 
@@ -57,6 +57,9 @@ class Rig(Protocol):
 
     def node(self, city: City, name: str, version: str, folder: Path) -> HilNode:
         """Make a node with a release in both slots, off; `folder` is for its files."""
+
+    def cpu_s(self, node: Any) -> float | None:
+        """CPU seconds that a node's machine has taken since power-on, None: not known here."""
 
 
 class Unavailable(Exception):  # noqa: N818 - a reason to skip, no fault
