@@ -39,7 +39,15 @@ async def create(
     if silent:
         raise WrongDevices("some devices may not be updated in their state", devices=silent)
     ids = await _releases(session, {device.board for device in targets}, version)
-    rollout = Rollout(version=version, state="active", created_at=now, created_by=actor)
+    rollout = Rollout(
+        version=version,
+        state="active",
+        created_at=now,
+        created_by=actor,
+        plan={},
+        sizes=[len(targets)],
+        wave_started_at=now,
+    )
     session.add(rollout)
     await session.flush()
     await _offer(session, database, now, rollout.id, targets, ids)
@@ -75,6 +83,7 @@ async def _offer(
             "cancelling": False,
             "state": "requested",
             "changed_at": now,
+            "started_at": now,
         }
         for device in sorted(targets, key=lambda device: device.id)
     ]
