@@ -47,3 +47,9 @@ DETAIL_CHARS = 200
 DETAILS_CHARS = 4096  # of their JSON text, which is what the database keeps
 POLL_S = 300
 REPORTS = 100  # kept of one update; its last word is kept in any case
+
+# Heartbeats
+ERROR_NAMES = 12  # error counters of one heartbeat
+REFUSED_CHARS = 40  # kept of a value that makes no sense
+EVENTS = 200  # kept of one node, the newest
+SILENT_MAX_S = 3660 * 86400

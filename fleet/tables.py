@@ -4,6 +4,7 @@ from fleet.access.models import Token
 from fleet.audit.models import Event
 from fleet.db import Base
 from fleet.devices.models import Device
+from fleet.heartbeat.models import Heartbeat, NodeEvent
 from fleet.identity.models import Certificate, Claim
 from fleet.releases.models import Release
 from fleet.rollouts.models import Action, Report, Rollout
@@ -17,6 +18,8 @@ __all__ = [
     "Claim",
     "Device",
     "Event",
+    "Heartbeat",
+    "NodeEvent",
     "Observation",
     "Release",
     "Report",

@@ -16,7 +16,10 @@ class Event(Base):
     """
 
     __tablename__ = "audit"
-    __table_args__ = (Index("audit_by_site", "site", "id"),)
+    __table_args__ = (
+        Index("audit_by_site", "site", "id"),
+        Index("audit_by_subject", "subject", "at", "id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     at: Mapped[int] = mapped_column(BigInteger)

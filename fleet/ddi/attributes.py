@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from fleet.ddi.errors import BadFeedback
@@ -12,8 +13,16 @@ _VALUE_CHARS = 256
 _VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}([-+][0-9A-Za-z.+-]{1,34})?")  # 64 fit
 
 
-def read(body: bytes, known: dict[str, Any]) -> dict[str, str]:
-    """Return the attributes after a configData request. Raises BadFeedback."""
+@dataclass(frozen=True)
+class ConfigData:
+    """A configData request: mode is merge, replace or remove."""
+
+    mode: str
+    data: dict[str, str]
+
+
+def read(body: bytes) -> ConfigData:
+    """Read a configData request. Raises BadFeedback."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -22,23 +31,30 @@ def read(body: bytes, known: dict[str, Any]) -> dict[str, str]:
     mode = request.get("mode", "merge") if isinstance(request, dict) else None
     if not isinstance(data, dict) or mode not in ("merge", "replace", "remove"):
         raise BadFeedback("configData needs data, and merge, replace or remove as mode")
+    if len(data) > _KEYS:
+        raise BadFeedback(f"configData takes at most {_KEYS} attributes")
     for key, value in data.items():
         if not _good(key, _KEY_CHARS) or not isinstance(value, str) or len(value) > _VALUE_CHARS:
             raise BadFeedback(f"configData takes strings, at most {_VALUE_CHARS} characters each")
         if not (value == "" or value.isprintable()):
             raise BadFeedback("configData takes printable characters only")
-    if mode == "replace":
-        merged = data
-    elif mode == "remove":
-        merged = {key: value for key, value in known.items() if key not in data}
+    return ConfigData(mode, data)
+
+
+def merge(said: ConfigData, known: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes after a configData request. Raises BadFeedback."""
+    if said.mode == "replace":
+        merged: dict[str, Any] = said.data
+    elif said.mode == "remove":
+        merged = {key: value for key, value in known.items() if key not in said.data}
     else:
-        merged = {**known, **data}
+        merged = {**known, **said.data}
     if len(merged) > _KEYS:
         raise BadFeedback(f"configData takes at most {_KEYS} attributes")
     return merged
 
 
-def version(attributes: dict[str, str]) -> str | None:
+def version(attributes: dict[str, Any]) -> str | None:
     """Return the release that a node says it runs."""
     found = attributes.get("version", "")
     return found if _VERSION.fullmatch(found) else None

@@ -5,12 +5,15 @@ import random
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import bodies, context, limits, static
 from fleet.ddi import attributes, documents, feedback
 from fleet.ddi.errors import Gone, NoAction
 from fleet.devices import service as devices
 from fleet.errors import NotFound
+from fleet.heartbeat import parse
+from fleet.heartbeat import service as heartbeat
 from fleet.identity.peer import Node, NodeDep, require_self
 from fleet.releases import service as releases
 from fleet.releases.service import Release
@@ -142,15 +145,26 @@ async def artifact(
 async def config_data(request: Request, node: NodeDep, device_id: DeviceId) -> Response:
     """Take what the node says of itself; its `version` is the release that it runs."""
     await require_self(request, node, device_id)
-    body = await bodies.read(request, limits.FEEDBACK_BYTES)
-    async with context.of(request).database.write() as session:
-        known = await devices.attributes(session, device_id)
-        merged = attributes.read(body, known)
-        await devices.set_attributes(session, device_id, merged)
-        running = attributes.version(merged)
-        if running is not None:
-            await devices.running(session, device_id, running)
+    said = attributes.read(await bodies.read(request, limits.FEEDBACK_BYTES))
+    found = context.of(request)
+    async with found.database.write() as session:
+        await _describe(session, found.now(), device_id, said)
     return _json({})
+
+
+async def _describe(
+    session: AsyncSession, now: int, device_id: str, said: attributes.ConfigData
+) -> None:
+    """Keep what the node said: last values as its heartbeat, all else as its attributes."""
+    known = await devices.attributes(session, device_id)
+    others = {key: text for key, text in said.data.items() if not parse.is_ours(key)}
+    merged = attributes.merge(attributes.ConfigData(said.mode, others), known)
+    running = attributes.version(merged)
+    await devices.describe(session, device_id, merged, running)
+    beat = parse.read(said.data)
+    if beat and said.mode != "remove":
+        whole = said.mode == "replace"
+        await heartbeat.take(session, now, device_id, beat, running, whole=whole)
 
 
 async def _action(

@@ -9,7 +9,10 @@ from fleet.db import Base
 
 
 class Device(Base):
-    """A node. Its states are stored: append-only. Times are unix seconds."""
+    """A node. Its states are stored: append-only. Times are unix seconds.
+
+    version_order: sorts as the version's precedence does.
+    """
 
     __tablename__ = "devices"
     __table_args__ = (
@@ -25,6 +28,7 @@ class Device(Base):
     board: Mapped[str] = mapped_column(String(32))
     state: Mapped[str] = mapped_column(String(16))
     version: Mapped[str | None] = mapped_column(String(64))
+    version_order: Mapped[str | None] = mapped_column(String(96))
     attributes: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[int] = mapped_column(BigInteger)
     seen_at: Mapped[int | None] = mapped_column(BigInteger)

@@ -4,13 +4,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from fleet import limits
 from fleet.access.guard import Caller, CallerDep
-from fleet.devices import service
+from fleet.devices import listing, service
 from fleet.devices.schemas import (
     ClaimOut,
     DeviceOut,
     Devices,
+    Listing,
     NewClaim,
     NewDevice,
     NewState,
@@ -19,14 +19,19 @@ from fleet.devices.schemas import (
 )
 from fleet.devices.service import Device
 from fleet.errors import Conflict, NotFound
+from fleet.heartbeat import service as heartbeat
+from fleet.heartbeat.schemas import HeartbeatOut
+from fleet.heartbeat.service import Heartbeat
 from fleet.identity import service as identity
-from fleet.schemas import DeviceId, SiteName
+from fleet.schemas import DeviceId
 
 router = APIRouter(prefix="/devices", tags=["devices"])
 
 
-def _out(device: Device) -> DeviceOut:
-    return DeviceOut.model_validate(device, from_attributes=True)
+def _out(device: Device, beat: Heartbeat | None = None) -> DeviceOut:
+    told = None if beat is None else HeartbeatOut.model_validate(beat, from_attributes=True)
+    known = {name: getattr(device, name) for name in DeviceOut.model_fields if name != "heartbeat"}
+    return DeviceOut(heartbeat=told, **known)
 
 
 async def find(caller: Caller, device_id: str) -> Device:
@@ -63,22 +68,36 @@ async def add(caller: CallerDep, new: NewDevice) -> DeviceOut:
 @router.get("")
 async def page(
     caller: CallerDep,
-    site: Annotated[SiteName | None, Query()] = None,
-    after: Annotated[DeviceId | None, Query()] = None,
-    limit: Annotated[int, Query(ge=1, le=limits.PAGE)] = 100,
+    wanted: Annotated[Listing, Query()],
 ) -> Devices:
-    """List devices by id."""
+    """List devices with their last heartbeats."""
     scope = await caller.scope("device.read")
+    silent_since = None
+    if wanted.silent_s is not None:
+        silent_since = caller.context.now() - wanted.silent_s
     async with caller.context.database.read() as session:
-        found = await service.page(session, scope, after=after, limit=limit, site=site)
-    following = found[-1].id if len(found) == limit else None
-    return Devices(devices=[_out(device) for device in found], next=following)
+        found = await listing.page(
+            session,
+            scope,
+            listing.Filter(wanted.site, wanted.state, wanted.board, wanted.version, silent_since),
+            sort=wanted.sort,
+            descending=wanted.descending,
+            after=wanted.after,
+            limit=wanted.limit,
+        )
+    return Devices(devices=[_out(*row) for row in found.rows], next=found.after)
 
 
 @router.get("/{device_id}")
 async def show(caller: CallerDep, device_id: DeviceId) -> DeviceOut:
-    """Show one device."""
-    return _out(await find(caller, device_id))
+    """Show one device with its last heartbeat."""
+    return await _shown(caller, device_id)
+
+
+async def _shown(caller: Caller, device_id: str) -> DeviceOut:
+    device = await find(caller, device_id)
+    async with caller.context.database.read() as session:
+        return _out(device, await heartbeat.last(session, device_id))
 
 
 @router.post("/{device_id}/claims", status_code=201)
@@ -124,4 +143,4 @@ async def move(caller: CallerDep, device_id: DeviceId, new: NewState) -> DeviceO
             raise Conflict(f"a {device.state} device cannot become {new.state}")
         if new.state == "retired":
             await identity.revoke(session, now, caller.actor, device_id, device.site, "retired")
-    return _out(await find(caller, device_id))
+    return await _shown(caller, device_id)

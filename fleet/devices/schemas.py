@@ -2,10 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from fleet import limits
-from fleet.schemas import Board, DeviceId, Label, Schema, SiteName
+from fleet.heartbeat.schemas import HeartbeatOut
+from fleet.schemas import Board, DeviceId, Label, Schema, SiteName, Version
+
+# A device's id, and behind it the value that it is sorted by.
+CursorText = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}(\.[0-9A-Za-z_-]{0,1700})?$")]
 
 
 class NewDevice(Schema):
@@ -18,7 +22,10 @@ class NewDevice(Schema):
 
 
 class DeviceOut(BaseModel):
-    """A registered device. Times are unix seconds."""
+    """A registered device, with its last heartbeat if it ever sent one. Times are unix seconds.
+
+    attributes: what it says of itself beside its heartbeat.
+    """
 
     id: str
     site: str
@@ -29,6 +36,7 @@ class DeviceOut(BaseModel):
     attributes: dict[str, Any]
     created_at: int
     seen_at: int | None
+    heartbeat: HeartbeatOut | None
 
 
 class Devices(BaseModel):
@@ -36,6 +44,23 @@ class Devices(BaseModel):
 
     devices: list[DeviceOut]
     next: str | None
+
+
+class Listing(BaseModel):
+    """Which devices, in which order; the unknown sorts below all that is known.
+
+    silent_s: only those without contact for that long. after: `next` of the page before.
+    """
+
+    site: SiteName | None = None
+    state: Literal["claimed", "active", "quarantined", "retired"] | None = None
+    board: Board | None = None
+    version: Version | None = None
+    silent_s: Annotated[int, Field(ge=0, le=limits.SILENT_MAX_S)] | None = None
+    sort: Literal["id", "name", "site", "version", "seen", "restarts", "outbox"] = "id"
+    descending: bool = False
+    after: CursorText | None = None
+    limit: Annotated[int, Field(ge=1, le=limits.PAGE)] = 100
 
 
 class NewClaim(Schema):

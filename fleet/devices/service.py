@@ -1,6 +1,5 @@
 """Devices: added, found within a scope, seen."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import select, update
@@ -10,6 +9,7 @@ from fleet.access.scope import Scope
 from fleet.audit import service as audit
 from fleet.db import Database
 from fleet.devices.models import Device
+from fleet.devices.order import version_order
 
 # The rows that other domains may hold: they reach them through here, not through the models.
 __all__ = ["Device"]
@@ -57,20 +57,6 @@ async def find(session: AsyncSession, scope: Scope, device_id: str) -> Device | 
     return device if device is not None and scope.covers(device.site) else None
 
 
-async def page(
-    session: AsyncSession, scope: Scope, *, after: str | None, limit: int, site: str | None
-) -> Sequence[Device]:
-    """Return devices of the scope by id."""
-    query = select(Device).order_by(Device.id).limit(limit)
-    if not scope.everywhere:
-        query = query.where(Device.site.in_(scope.sites))
-    if site is not None:
-        query = query.where(Device.site == site)
-    if after is not None:
-        query = query.where(Device.id > after)
-    return (await session.scalars(query)).all()
-
-
 async def site(session: AsyncSession, device_id: str) -> str | None:
     """Return a device's site: for records about it, whoever acts."""
     return await session.scalar(select(Device.site).where(Device.id == device_id))
@@ -115,19 +101,23 @@ async def seen(session: AsyncSession, device_id: str, now: int) -> None:
 
 async def running(session: AsyncSession, device_id: str, version: str) -> None:
     """Note which release a device says it runs."""
-    await session.execute(update(Device).where(Device.id == device_id).values(version=version))
+    await session.execute(update(Device).where(Device.id == device_id).values(**_version(version)))
 
 
-async def set_attributes(
-    session: AsyncSession, device_id: str, attributes: dict[str, Any]
+def _version(version: str) -> dict[str, str | None]:
+    return {"version": version, "version_order": version_order(version)}
+
+
+async def describe(
+    session: AsyncSession, device_id: str, attributes: dict[str, Any], version: str | None
 ) -> None:
-    """Replace what a device says of itself."""
-    await session.execute(
-        update(Device).where(Device.id == device_id).values(attributes=attributes)
-    )
+    """Replace what a device says of itself; a version of None leaves the one that it ran."""
+    known = {} if version is None else _version(version)
+    statement = update(Device).where(Device.id == device_id)
+    await session.execute(statement.values(attributes=attributes, **known))
 
 
 async def attributes(session: AsyncSession, device_id: str) -> dict[str, Any]:
-    """Return what a device says of itself."""
-    found = await session.scalar(select(Device.attributes).where(Device.id == device_id))
-    return dict(found or {})
+    """Return what a device says of itself; holds the row for the transaction."""
+    query = select(Device.attributes).where(Device.id == device_id).with_for_update()
+    return dict(await session.scalar(query) or {})

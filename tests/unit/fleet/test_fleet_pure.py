@@ -95,7 +95,8 @@ def test_attributes_are_merged_replaced_removed():
     known = {"a": "1", "b": "2"}
 
     def after(mode, data):
-        return attributes.read(json.dumps({"mode": mode, "data": data}).encode(), known)
+        body = json.dumps({"mode": mode, "data": data}).encode()
+        return attributes.merge(attributes.read(body), known)
 
     assert after("merge", {"b": "3", "c": "4"}) == {"a": "1", "b": "3", "c": "4"}
     assert after("replace", {"c": "4"}) == {"c": "4"}
