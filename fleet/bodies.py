@@ -11,6 +11,7 @@ from fleet import limits
 from fleet.errors import BadRequest, TooLarge, UnsupportedMedia
 
 _BUNDLES = "/api/v1/releases"
+_TOO_SLOW = f"the body did not arrive within {limits.BODY_S} s"
 
 
 async def read(request: Request, cap: int) -> bytes:
@@ -26,9 +27,7 @@ async def read(request: Request, cap: int) -> bytes:
                 if len(body) > cap:
                     raise TooLarge(f"the body may have {cap} bytes")
     except TimeoutError:
-        raise BadRequest(
-            f"the body did not arrive within {limits.BODY_S} s", status=408, slug="too-slow"
-        ) from None
+        raise BadRequest(_TOO_SLOW, status=408, slug="too-slow") from None
     except ClientDisconnect:
         raise BadRequest("the body was cut short") from None
     return bytes(body)
@@ -43,7 +42,10 @@ def media_type(request: Request, *allowed: str) -> str:
 
 
 class CappedBodies:
-    """ASGI middleware: no JSON body above its cap reaches a parser (bundles have their own)."""
+    """ASGI middleware: no JSON body above its cap reaches a parser (bundles have their own).
+
+    One that does not arrive in time is refused too.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -54,10 +56,18 @@ class CappedBodies:
             await self._app(scope, receive, send)
             return
         left = limits.JSON_BYTES
+        # None once the body is there: what is received then is the peer's good-bye.
+        end: float | None = asyncio.get_running_loop().time() + limits.BODY_S
 
         async def capped() -> Any:
-            nonlocal left
-            message = await receive()
+            nonlocal left, end
+            try:
+                async with asyncio.timeout_at(end):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, _TOO_SLOW) from None
+            if not message.get("more_body", False):
+                end = None
             left -= len(message.get("body", b""))
             if left < 0:
                 # An HTTPException because only these pass FastAPI's own body reading unchanged.

@@ -77,9 +77,14 @@ class PeerProtocol(H11Protocol):
             self._stop_waiting()
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Begin to wait for the next request; end a connection whose body is still coming.
+
+        Nobody reads the rest of a body that was refused (RFC 9112 section 9.6).
+        """
         super().on_response_complete()
-        if not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.close()
+        elif not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
