@@ -20,6 +20,9 @@ _PARAMETERS = {
     "block_cycles": 100,
     "block_size": BLOCK_BYTES,
 }
+# Small files lie in their directory, up to the cache of whoever wrote them: the boot code mounts
+# `data` with longer reads than the defaults (firmware/root/startup.py).
+_READING = {**_PARAMETERS, "cache_size": BLOCK_BYTES}
 _NOSPC = -28
 
 
@@ -34,7 +37,7 @@ def pack(files: Mapping[str, bytes], size: int) -> bytes:
 def unpack(volume: bytes) -> dict[str, bytes]:
     """Return path → content of every file in a volume; BuildError when it does not mount."""
     littlefs = _littlefs()
-    fs = littlefs.LittleFS(mount=False, block_count=len(volume) // BLOCK_BYTES, **_PARAMETERS)
+    fs = littlefs.LittleFS(mount=False, block_count=len(volume) // BLOCK_BYTES, **_READING)
     fs.context.buffer = bytearray(volume)
     try:
         fs.mount()

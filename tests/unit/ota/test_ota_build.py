@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import littlefs
 import pytest
 from click.testing import CliRunner
 
@@ -224,6 +225,16 @@ def test_a_file_system_is_read_back_and_reproducible():
         filesystem.pack(files | {"big": bytes(0x20000)}, 0x20000)
     with pytest.raises(BuildError, match="no LittleFS"):
         filesystem.unpack(bytes(0x20000))
+
+
+def test_what_a_node_with_longer_reads_put_into_its_directory_is_read_back():
+    longer = filesystem._PARAMETERS | {"read_size": 128, "cache_size": 512}
+    fs = littlefs.LittleFS(block_count=32, **longer)
+    for number in range(300):  # some lie at a block's very end
+        content = os.urandom(129 + number)
+        with fs.open("update", "wb") as file:
+            file.write(content)
+        assert filesystem.unpack(bytes(fs.context.buffer)) == {"update": content}
 
 
 @pytest.mark.parametrize(
