@@ -1,13 +1,17 @@
 """Whoever took everything the server has, and tries to make nodes run something else with it.
 
 The loot is a server's whole folder: database, CA key, snapshot and timestamp keys. What it does
-not hold are root and targets keys, so the forged targets metadata is signed by a key of the
-thief's own, under a snapshot and a timestamp that are signed as they should be.
+not hold are root and targets keys. So a thief can forge targets metadata only with a key of his
+own, put back what was genuine once, hold time still, and name another board's release as theirs.
 """
 
 import hashlib
 import json
+import shutil
+import sqlite3
 import zipfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,10 +29,25 @@ from tuf.api.metadata import (
 _T = TypeVar("_T", Snapshot, Targets, Timestamp)
 
 
-def forge(server: Path, bundle: Path) -> str:
-    """Put an unsigned bundle in the place of the release of its version; return its target path.
+@contextmanager
+def break_in(server: Path, keep: Path) -> Iterator[Path]:
+    """Lend the thief the TUF repository of `server`; what he did to it is undone at the end.
 
-    `server`: the stolen folder, whose TUF repository nodes read.
+    keep: a folder that is not there yet, for the genuine one meanwhile; given to the caller.
+    """
+    shutil.copytree(server / "tuf", keep)
+    try:
+        yield keep
+    finally:
+        shutil.rmtree(server / "tuf")
+        shutil.move(keep, server / "tuf")
+
+
+def forge(server: Path, bundle: Path) -> str:
+    """Put an unsigned bundle among the newest targets; return its target path.
+
+    Snapshot and timestamp stay as they are, so a node meets the forgery that has not seen the
+    genuine targets of that version. `server`: the stolen folder, whose TUF repository nodes read.
     """
     tuf = server / "tuf"
     with zipfile.ZipFile(bundle) as archive:
@@ -57,6 +76,27 @@ def freeze(server: Path) -> None:
     timestamp.version += 1
     timestamp.expires = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1)
     _write(tuf, "timestamp.json", timestamp, _stolen(tuf, "timestamp"))
+
+
+def put_back(server: Path, old: Path) -> None:
+    """Serve the whole TUF repository as it was when `old` was copied from it."""
+    shutil.rmtree(server / "tuf")
+    shutil.copytree(old, server / "tuf")
+
+
+def name_as_theirs(server: Path, version: str, board: str) -> None:
+    """Have the stolen database say that there is a release `version` for `board`.
+
+    The server then offers it like any other; what is genuine is not the database's to say.
+    """
+    with closing(sqlite3.connect(server / "lamppost.db", timeout=30)) as database, database:
+        names = [row[1] for row in database.execute("PRAGMA table_info(releases)")]
+        kept = ", ".join(name for name in names if name not in ("id", "board", "version"))
+        database.execute(
+            f"INSERT OR IGNORE INTO releases (board, version, {kept})"  # noqa: S608 - our columns
+            f" SELECT ?, ?, {kept} FROM releases ORDER BY id DESC LIMIT 1",
+            (board, version),
+        )
 
 
 def _load(tuf: Path, name: str, kind: type[_T]) -> _T:
