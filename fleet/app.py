@@ -15,9 +15,11 @@ from fleet.ddi import routes as ddi
 from fleet.devices import routes as devices
 from fleet.errors import Unavailable
 from fleet.identity import routes as identity
+from fleet.provisioning import routes as provisioning
 from fleet.releases import routes as releases
 from fleet.rollouts import routes as rollouts
 from fleet.telemetry import routes as telemetry
+from fleet.timeline import routes as timeline
 
 _NAME = "lamppost"
 
@@ -60,6 +62,8 @@ def operator_app(context: Context | None = None) -> FastAPI:
     api = APIRouter(prefix="/api/v1")
     for router in (
         devices.router,
+        timeline.router,
+        provisioning.router,
         telemetry.router,
         releases.router,
         rollouts.router,

@@ -11,6 +11,7 @@ from fleet.db import Database
 from fleet.identity.ca import Authority
 from fleet.releases.repository import Repository
 from fleet.settings import Settings
+from fleet.sockets import Places
 
 
 def _now() -> int:
@@ -19,12 +20,16 @@ def _now() -> int:
 
 @dataclass
 class Context:
-    """Settings, database, certificate authority, release repository and clock (unix seconds)."""
+    """Settings, database, certificate authority, release repository, where nodes reach it all.
+
+    now: the clock, unix seconds.
+    """
 
     settings: Settings
     database: Database
     authority: Authority
     repository: Repository
+    places: Places
     now: Callable[[], int] = _now
     refusals: Refusals = field(default_factory=Refusals)
 

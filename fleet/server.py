@@ -106,7 +106,9 @@ async def run(settings: Settings) -> None:
     try:
         bound = sockets.bind(settings)
         try:
-            context = Context(settings, database, authority, Repository(settings.home))
+            repository = Repository(settings.home)
+            places = sockets.places(settings, bound)
+            context = Context(settings, database, authority, repository, places)
             await _serve(context, bound)
         finally:
             bound.close()
@@ -123,7 +125,7 @@ def _take_files() -> None:
 
 
 async def _serve(context: Context, bound: sockets.Sockets) -> None:
-    certificate = _Certificate(context, sockets.certificate_names(context.settings, bound))
+    certificate = _Certificate(context, list(context.places.names))
     certificate.issue()
     device_tls = tls.device_context(*certificate.paths, context.authority.der)
     certificate.tls_contexts.append(device_tls)

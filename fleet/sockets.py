@@ -13,6 +13,15 @@ _BACKLOG = 1024
 _UNSPECIFIED = ("0.0.0.0", "::")  # noqa: S104 - to leave these out of certificates
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where nodes reach the server: ports in use, and the names in its certificate."""
+
+    port: int
+    sntp_port: int
+    names: tuple[str, ...]
+
+
 @dataclass
 class Sockets:
     """Device and operator port (TCP), SNTP (UDP)."""
@@ -88,6 +97,12 @@ def certificate_names(settings: Settings, sockets: Sockets) -> list[str]:
         if is_loopback(one):
             names.append("localhost")
     return _distinct(name for name in names if name not in _UNSPECIFIED) or ["localhost"]
+
+
+def places(settings: Settings, sockets: Sockets) -> Places:
+    """Return where nodes reach a server that is bound."""
+    ports = {name: int(address[1]) for name, address in sockets.addresses().items()}
+    return Places(ports["device"], ports["sntp"], tuple(certificate_names(settings, sockets)))
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

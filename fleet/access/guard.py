@@ -40,6 +40,10 @@ class Caller:
         if not policy.allows(self.operator, action, site):
             raise await self._refused(action, site, subject)
 
+    def may(self, action: str, site: str | None) -> bool:
+        """Say whether the caller may do *action* at *site*: for what is shown in part."""
+        return policy.allows(self.operator, action, site)
+
     async def _refused(self, action: str, site: str | None, subject: str = "") -> Forbidden:
         where = "the fleet as a whole" if site is None else f"site {site}"
         async with self.context.database.write() as session:

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import limits
 from fleet.access.scope import Scope
 from fleet.audit.models import Event
+from fleet.paging import Before, newest_first
+
+# The row that other domains may hold: they reach it through here, not through the models.
+__all__ = ["Event"]
 
 DONE = "done"
 REFUSED = "refused"
@@ -75,3 +79,26 @@ async def page(
     if not scope.everywhere:
         query = query.where(Event.site.in_(scope.sites))
     return (await session.scalars(query)).all()
+
+
+async def about(
+    session: AsyncSession,
+    scope: Scope,
+    device_id: str,
+    *,
+    refusals: bool,
+    before: Before | None,
+    limit: int,
+) -> Sequence[Event]:
+    """Return the scope's events about a node, newest first; with *refusals*, also these.
+
+    Left out is what its updates' own reports tell: the words that the node itself ended one with.
+    """
+    told = and_(Event.act.startswith("update."), Event.actor == f"node:{device_id}")
+    query = select(Event).where(Event.subject == device_id, not_(told))
+    if not refusals:
+        query = query.where(Event.outcome == DONE)
+    if not scope.everywhere:
+        query = query.where(Event.site.in_(scope.sites))
+    query = newest_first(query, Event.at, Event.id, before)
+    return (await session.scalars(query.limit(limit))).all()

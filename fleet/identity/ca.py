@@ -64,6 +64,11 @@ class Authority:
         """The CA certificate: the nodes' trust anchor."""
         return self.certificate.public_bytes(_ENCODING.DER)
 
+    @property
+    def pem(self) -> str:
+        """The CA certificate, for people and their tools."""
+        return self.certificate.public_bytes(_ENCODING.PEM).decode()
+
     def issue_node(
         self, public: ec.EllipticCurvePublicKey, device_id: str, now: int, days: float
     ) -> x509.Certificate:

@@ -63,6 +63,11 @@ class Repository:
         """Say whether `lamppost ota init` has been here."""
         return self.metadata("timestamp.json").exists()
 
+    def root(self) -> bytes | None:
+        """Return the newest root.json as signed, or None when there is no repository."""
+        version = self._root_version()
+        return None if version == 0 else self.metadata(f"{version}.root.json").read_bytes()
+
     def accept(self, bundle: Bundle, now: int) -> Accepted:
         """Verify a bundle against root.json, store it and sign snapshot and timestamp anew.
 
@@ -174,12 +179,16 @@ class Repository:
         return metadata.to_bytes()
 
     def _current_root(self) -> Root:
-        folder = self._tuf / "metadata"
-        found = [_ROOT.fullmatch(path.name) for path in folder.glob("*.root.json")]
-        versions = [int(match[1]) for match in found if match is not None]
-        if not versions:
+        version = self._root_version()
+        if version == 0:
             raise NoRepository("there is no repository yet: run `lamppost ota init`")
-        return self._load(f"{max(versions)}.root.json", Root)
+        return self._load(f"{version}.root.json", Root)
+
+    def _root_version(self) -> int:
+        found = map(
+            _ROOT.fullmatch, (path.name for path in (self._tuf / "metadata").glob("*.root.json"))
+        )
+        return max((int(match[1]) for match in found if match is not None), default=0)
 
     def _current_snapshot(self) -> Snapshot:
         version = self._load("timestamp.json", Timestamp).snapshot_meta.version

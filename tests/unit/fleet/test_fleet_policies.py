@@ -11,7 +11,7 @@ from fleet.access.policy import Operator
 from fleet.access.scope import EVERYWHERE, Scope
 
 FOLDER = Path(policy.__file__).parent / "policies"
-READ = {"device.read", "rollout.read", "release.read"}
+READ = {"device.read", "device.timeline", "rollout.read", "release.read"}
 RUN = {"device.add", "device.claim", "rollout.create", "rollout.abort"}
 ADMIN = {"device.revoke", "device.state"}
 AUDIT = {"audit.read"}

@@ -1,0 +1,1 @@
+"""What a technician puts on nodes, from one place."""

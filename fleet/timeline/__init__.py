@@ -1,0 +1,1 @@
+"""Everything that happened to a node, from wherever it was written down."""
