@@ -1,7 +1,8 @@
 """A fleet server with its keys, releases and nodes on this machine, run as their users run them.
 
-Everything a person would do goes through the `lamppost` command; what a node does goes through
-its flash image and the network. Demo, journeys and rigs stand on this.
+One node is made as people make one, by the `lamppost` command (`node`); many (`populate`) and
+quick looks (`api`) go over the same HTTP API without a process for each. What a node does goes
+through its flash image and the network. Demo, journeys and rigs stand on this.
 """
 
 import json
@@ -14,18 +15,23 @@ from firmware.core.names import device_id
 from fleet.rollouts.words import FINAL
 from sim import nodeconfig
 from sim.clock import Clock
+from sim.district import District
 from sim.errors import SimError
 from sim.loop import Loop, shared
 from sim.node import Node
+from sim.nodeconfig import Pace
 from sim.office import SERVER_NAME, Office
+from sim.population import Population, Progress, Provision
+from sim.posts import DISTRICTS, OLD_TOWN, district_place, posts
 from sim.wiring import wire
-from sim.world import World, midnight_place
-
-_FRAME_S = 0.25
+from sim.world import Place, World, midnight_place
 
 
 class City(Office):
-    """A server and `nodes` by name, in the world of a seed, at a place where it is midnight."""
+    """A server and `nodes` by name, in the world of a seed, at a place where it is midnight.
+
+    `poll_s` is also what the server asks of its nodes. `sample_s` and `frame_s`: see Pace.
+    """
 
     def __init__(
         self,
@@ -34,46 +40,108 @@ class City(Office):
         database_url: str | None = None,
         poll_s: int = 1,
         window_s: int = 2,
+        sample_s: int = 1,
+        frame_s: float = 0.25,
         seed: int = 1,
         loop: Loop | None = None,
     ) -> None:
         super().__init__(home, database_url=database_url, poll_s=poll_s)
-        self.window_s = window_s
+        self.pace = Pace(window_s, poll_s, sample_s, frame_s)
         self.world = World(seed)
         self.place = midnight_place(time.time())
         self.clock = Clock()
         self.loop = loop or shared()
         self.nodes: dict[str, Node] = {}
+        self._districts: dict[str, District] = {}
 
-    def config(self, name: str, **fields: Any) -> dict[str, Any]:
-        """Return a node's configuration: every part there is, short windows, this server."""
+    @property
+    def districts(self) -> dict[str, District]:
+        """The city's districts by name (sim/posts.py), each with a network of its own."""
+        if not self._districts:
+            assert self.proxy is not None, "serve first: a district's network ends at the server"
+            self._districts = {
+                name: District(name, self.proxy.target, seed=self.world.seed) for name in DISTRICTS
+            }
+        return self._districts
+
+    @property
+    def received(self) -> int:
+        """Bytes that have passed towards the nodes, in and outside of districts."""
+        return super().received + sum(each.received for each in self._districts.values())
+
+    def config(
+        self, name: str, *, kind: str = "full", district: str | None = None, **fields: Any
+    ) -> dict[str, Any]:
+        """Return a node's configuration: the parts of its kind, short windows, this server."""
         assert self.proxy is not None, "serve first: the configuration names the server's address"
+        port = self.districts[district].port if district else self.proxy.port
         return (
             nodeconfig.make(
                 name,
-                self.place,
-                server=("127.0.0.1", self.proxy.port, SERVER_NAME),
+                self._place_of(district),
+                kind=kind,
+                site=district or OLD_TOWN,
+                server=("127.0.0.1", port, SERVER_NAME),
                 time_server=("127.0.0.1", self.sntp[1]),
-                window_s=self.window_s,
-                poll_s=self.poll_s,
+                pace=self.pace,
             )
             | fields
         )
 
-    def node(self, name: str, version: str, *, mac: bytes | None = None, **fields: Any) -> Node:
-        """Register a node, make its flash image with `version` in both slots; it is still off."""
-        mac = mac or b"\x24\x0a\xc4\x00\x01" + bytes([len(self.nodes) + 1])
-        flash, config = self.image(name, version, mac, **fields)
+    def node(
+        self,
+        name: str,
+        version: str,
+        *,
+        mac: bytes | None = None,
+        kind: str = "full",
+        district: str | None = None,
+        **fields: Any,
+    ) -> Node:
+        """Register a node, make its flash image with `version` in both slots; it is still off.
+
+        `kind`: of nodeconfig.KINDS; without a district it has the server's door for itself.
+        """
+        mac = mac or b"\x24\x0a\xc4\x00" + (len(self.nodes) + 0x101).to_bytes(2, "big")
+        flash, config = self.image(name, version, mac, kind=kind, district=district, **fields)
+        around = self.world.at(self._place_of(district))
         node = Node(
             flash,
             mac=mac,
-            wiring=wire(config, self.clock, self.world.at(self.place), frame_s=_FRAME_S),
+            wiring=wire(config, self.clock, around, frame_s=self.pace.frame_s),
             clock=self.clock,
             log=self._work / f"{name}.log",
             loop=self.loop,
         )
         self.nodes[name] = node
         return node
+
+    def populate(self, count: int, version: str, progress: Progress | None = None) -> list[Node]:
+        """Make `count` more nodes over all districts, of eight five air and three light; all off.
+
+        Their names are `<district>-<number>`, their sites the districts.
+        """
+        provision = Provision(
+            device=self.districts[OLD_TOWN].proxy.target,
+            name=SERVER_NAME,
+            time_server=("127.0.0.1", self.sntp[1]),
+            root=(self.home / "keys" / "root.json").read_bytes(),
+            anchors=((self.home / "server" / "pki" / "ca.der").read_bytes(),),
+        )
+        population = Population(
+            self.operator_api,
+            provision,
+            self._work,
+            world=self.world,
+            clock=self.clock,
+            loop=self.loop,
+            pace=self.pace,
+        )
+        wanted = posts(count, self.world.seed, self.place, first=len(self.nodes) + 1)
+        bundle = Path(self.bundles[version]["bundle"])
+        made = population.settle(wanted, bundle, self.districts, progress)
+        self.nodes |= made
+        return list(made.values())
 
     def image(
         self,
@@ -142,7 +210,12 @@ class City(Office):
         """End nodes, network and server; the files stay."""
         for node in self.nodes.values():
             node.close()
+        for district in self._districts.values():
+            district.close()
         super().close()
+
+    def _place_of(self, district: str | None) -> Place:
+        return district_place(district, self.place) if district else self.place
 
     def remove(self) -> None:
         """Delete the files as well."""

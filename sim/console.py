@@ -22,7 +22,7 @@ SOFT_REBOOT = b"MPY: soft reboot\r\n"
 _FRIENDLY = b'Type "help()" for more information.\r\n'
 _BANNER = b"MicroPython "
 _READ = 65536
-_TEXT_BYTES = 1 << 20
+HISTORY_BYTES = 1 << 20
 _WAITING_BYTES = 1 << 16
 _RETRY_S = 0.002
 _PATIENCE_S = 1.0
@@ -31,7 +31,10 @@ _LONE_NEWLINE = re.compile(rb"(?<!\r)\n")
 
 
 class Console:
-    """The outer end; `typed` gets what comes in, `choke(True)` asks the VM for a pause."""
+    """The outer end; `typed` gets what comes in, `choke(True)` asks the VM for a pause.
+
+    The latest `history_bytes` of output are kept in memory (up to twice as many, at times).
+    """
 
     def __init__(
         self,
@@ -39,10 +42,12 @@ class Console:
         log: Path | None,
         typed: Callable[[bytes], None],
         choke: Callable[[bool], None],
+        history_bytes: int = HISTORY_BYTES,
     ) -> None:
         self._loop = loop
         self._typed = typed
         self._choke = choke
+        self._history_bytes = history_bytes
         self._log = log.open("ab", buffering=0) if log else None
         self._master, slave = os.openpty()
         tty.setraw(slave)
@@ -65,7 +70,7 @@ class Console:
 
     @property
     def text(self) -> str:
-        """The latest output, up to a megabyte, as text."""
+        """The latest output as text."""
         return self._text.decode(errors="replace")
 
     @property
@@ -118,9 +123,9 @@ class Console:
         before = b"\r" if self._text.endswith(b"\r") else b""
         data = _LONE_NEWLINE.sub(b"\r\n", before + data)[len(before) :]  # as a board prints
         self._text += data
-        if len(self._text) > 2 * _TEXT_BYTES:
-            self._dropped += len(self._text) - _TEXT_BYTES
-            del self._text[:-_TEXT_BYTES]
+        if len(self._text) > 2 * self._history_bytes:
+            self._dropped += len(self._text) - self._history_bytes
+            del self._text[: -self._history_bytes]
         if self._log:
             self._log.write(data)
         if self._connected:

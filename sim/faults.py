@@ -1,18 +1,23 @@
 """A TCP proxy that stands for a bad network, and counts what passes.
 
 Faults apply to connections that are open as well as to new ones, from the moment they are set.
+TCP hides a lost packet: what is seen of it is the time until it is sent again, and, when that
+fails for long, a connection that breaks. So is `loss`.
 """
 
 import asyncio
 import contextlib
+import random
 import socket
 import struct
 import threading
+from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 from sim.errors import SimError
+from sim.records import Records
 
 T = TypeVar("T")
 
@@ -20,6 +25,9 @@ _PIECE = 4096
 _LOOK_S = 0.01
 _NO_LINGER = struct.pack("ii", 1, 0)  # a close is then a reset (socket(7), SO_LINGER)
 _START_S = 10.0
+_KEPT = 1000  # connections whose traffic is remembered one by one
+_RESEND_S = 0.2  # Linux' least time until TCP sends again (RFC 6298, section 2.4 has 1 s)
+_BREAKS = 0.05  # the share of lost pieces that were lost for good
 
 
 @dataclass
@@ -45,6 +53,12 @@ class Faults:
     """New connections are reset."""
     cut_after: int | None = None
     """A connection is reset after this many bytes towards the client."""
+    loss: float = 0.0
+    """Each piece of data is lost with this probability, and comes later or not at all."""
+    lose_answers: int = 0
+    """So many answers of TLS 1.2 servers are lost with their connection, counted down …"""
+    lose_over: int = 0
+    """… but only answers to requests of more than so many bytes of TLS records."""
 
 
 class _Link:
@@ -53,6 +67,8 @@ class _Link:
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self.traffic = Traffic()
         self.writers = [writer]
+        self.up, self.down = Records(), Records()
+        self.asked = 0
 
     def reset(self) -> None:
         """End it so that both ends get an error (RST)."""
@@ -73,10 +89,15 @@ class _Link:
 class Proxy:
     """Forwards 127.0.0.1:`port` to `target`, in a thread of its own."""
 
-    def __init__(self, target: tuple[str, int], *, port: int = 0) -> None:
+    def __init__(self, target: tuple[str, int], *, port: int = 0, seed: int = 0) -> None:
         self.target = target
         self.faults = Faults()
-        self.connections: list[Traffic] = []
+        self.connections: deque[Traffic] = deque(maxlen=_KEPT)
+        self.up = 0
+        """Bytes towards the server, of all connections."""
+        self.down = 0
+        """Bytes towards the clients, of all connections."""
+        self._chance = random.Random(seed)  # noqa: S311 - bad luck, not secrets
         self._links: set[_Link] = set()
         self._wanted_port = port
         self.port = 0
@@ -87,16 +108,6 @@ class Proxy:
         self._thread.start()
         if not self._ready.wait(_START_S) or self._failure:
             raise SimError(f"the proxy cannot listen: {self._failure or 'no answer'}")
-
-    @property
-    def up(self) -> int:
-        """Bytes towards the server, of all connections."""
-        return sum(traffic.up for traffic in self.connections)
-
-    @property
-    def down(self) -> int:
-        """Bytes towards the clients, of all connections."""
-        return sum(traffic.down for traffic in self.connections)
 
     def cut(self) -> None:
         """Reset every open connection now."""
@@ -165,13 +176,13 @@ class Proxy:
         way: str,
     ) -> None:
         while data := await reader.read(_PIECE):
-            while self.faults.black_hole:  # noqa: ASYNC110 - a plain field, set from any thread
-                await asyncio.sleep(_LOOK_S)
-            await asyncio.sleep(self.faults.delay_s)
-            if self.faults.bytes_per_s:
-                await asyncio.sleep(len(data) / self.faults.bytes_per_s)
+            await self._travel(len(data))
+            if self._loses(data, link, way):
+                link.reset()
+                raise ConnectionResetError("the answer is lost")
             data, cut = self._share(data, link, way)
             setattr(link.traffic, way, getattr(link.traffic, way) + len(data))
+            setattr(self, way, getattr(self, way) + len(data))
             writer.write(data)
             await writer.drain()
             if cut:
@@ -179,6 +190,34 @@ class Proxy:
                 raise ConnectionResetError("cut")
         with contextlib.suppress(OSError):
             writer.write_eof()
+
+    async def _travel(self, size: int) -> None:
+        """Take the time that `size` bytes take; ConnectionResetError when they never arrive."""
+        while self.faults.black_hole:  # noqa: ASYNC110 - a plain field, set from any thread
+            await asyncio.sleep(_LOOK_S)
+        await asyncio.sleep(self.faults.delay_s)
+        if self.faults.bytes_per_s:
+            await asyncio.sleep(size / self.faults.bytes_per_s)
+        wait_s = _RESEND_S
+        while self._chance.random() < self.faults.loss:
+            if self._chance.random() < _BREAKS:
+                raise ConnectionResetError("lost for good")
+            await asyncio.sleep(wait_s)
+            wait_s *= 2
+
+    def _loses(self, data: bytes, link: _Link, way: str) -> bool:
+        """Say whether `data` begins an answer that is to be lost."""
+        said = (link.up if way == "up" else link.down).application(data)
+        if way == "up":
+            link.asked += said
+            return False
+        asked = link.asked
+        if said:
+            link.asked = 0
+        if not said or not self.faults.lose_answers or asked <= self.faults.lose_over:
+            return False
+        self.faults.lose_answers -= 1
+        return True
 
     def _share(self, data: bytes, link: _Link, way: str) -> tuple[bytes, bool]:
         """Return what of `data` still passes, and whether the connection is cut behind it."""

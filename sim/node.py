@@ -17,7 +17,7 @@ from firmware.core.names import device_id
 from sim.board import CAUSES, DEEP_SLEEP, HARD, POWER_ON, SOFT, WATCHDOG, Board, Wiring
 from sim.channel import Channel
 from sim.clock import Clock
-from sim.console import SOFT_REBOOT
+from sim.console import HISTORY_BYTES, SOFT_REBOOT
 from sim.errors import DeadlineError, SimError
 from sim.hardware.flash import Flash
 from sim.hardware.lamp import LampCircuit
@@ -38,7 +38,7 @@ _TAIL = 2000
 class Node:
     """A node of `flash` (a file from ota/field/image.py) with MAC `mac` and its parts.
 
-    `id`: the EUI-64 of the MAC, 16 hex digits.
+    `id`: the EUI-64 of the MAC, 16 hex digits. `history_bytes`: see Console.
     State: "off", "starting" (until boot.py), "running", "prompt", "asleep", "broken" (no VM).
     `resets` names the cause of every start; `cuts` counts power cuts at flash operations.
     """
@@ -52,6 +52,7 @@ class Node:
         clock: Clock | None = None,
         log: Path | None = None,
         loop: Loop | None = None,
+        history_bytes: int = HISTORY_BYTES,
     ) -> None:
         if len(mac) != 6:
             raise ValueError(f"a MAC has 6 bytes, not {len(mac)}")
@@ -73,7 +74,7 @@ class Node:
             self.board = Board(
                 self.loop, clock or Clock(), self.wiring, partial(self._stop, (WATCHDOG, 0.0))
             )
-            self._terminal = Terminal(self.loop, log)
+            self._terminal = Terminal(self.loop, log, history_bytes)
             self.console = self._terminal.console
 
     @property

@@ -1,6 +1,7 @@
 """What stands in a city's offices: fleet server, signing keys, releases, run as people run them.
 
-Everything here goes through the `lamppost` command, but the network in front of the server.
+Everything here goes through the `lamppost` command, but quick looks (`api`) and the network in
+front of the server.
 """
 
 import json
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sim.api import Api
 from sim.errors import DeadlineError, SimError
 from sim.faults import Proxy
 
@@ -38,6 +40,7 @@ class Office:
         self.commands: list[str] = []
         self._database = ["--database-url", database_url] if database_url else []
         self._server: subprocess.Popen[bytes] | None = None
+        self._api: Api | None = None
         self._work = home.parent / f"{home.name}-work"
         self._work.mkdir(parents=True, exist_ok=True)
         self._environment = {
@@ -68,6 +71,22 @@ class Office:
         if status:
             return done.stderr.strip()
         return json.loads(done.stdout)
+
+    def api(
+        self, method: str, path: str, json: Any = None, params: dict[str, Any] | None = None
+    ) -> Any:
+        """Return the JSON of one request to the operator API, without a process for it.
+
+        `path` is below /api/v1; ApiError says why not.
+        """
+        return self.operator_api.call(method, path, json=json, params=params)
+
+    @property
+    def operator_api(self) -> Api:
+        """The operator API as the city's first operator; the server must have been started."""
+        if self._api is None:
+            self._api = Api(self._environment["LAMPPOST_URL"], self._environment["LAMPPOST_TOKEN"])
+        return self._api
 
     def found(self) -> None:
         """Make the home: fleet CA and database, signing keys apart, a first operator token."""
@@ -174,6 +193,9 @@ class Office:
         """End network and server; the files stay."""
         if self.proxy:
             self.proxy.close()
+        if self._api:
+            self._api.close()
+            self._api = None
         self.stop()
 
     def _server_ended(self) -> bool:

@@ -14,7 +14,7 @@ from collections import deque
 from functools import partial
 from pathlib import Path
 
-from sim.console import Console
+from sim.console import HISTORY_BYTES, Console
 from sim.loop import Loop, Timer
 from sim.vm import Vm
 
@@ -28,7 +28,7 @@ _TRIES = 100
 class Terminal:
     """Input and output of one node, over all runs of its VM."""
 
-    def __init__(self, loop: Loop, log: Path | None) -> None:
+    def __init__(self, loop: Loop, log: Path | None, history_bytes: int = HISTORY_BYTES) -> None:
         self._loop = loop
         self._input, self._vm_input = socket.socketpair()
         self._output, self._vm_output = socket.socketpair()
@@ -39,7 +39,7 @@ class Terminal:
         self._choked = False
         self._typed: deque[bytes] = deque()
         self._waits: Timer | None = None
-        self.console = Console(loop, log, self.type, self._choke)
+        self.console = Console(loop, log, self.type, self._choke, history_bytes)
         loop.add(self._output.fileno(), self._printed)
 
     @property
