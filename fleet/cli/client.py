@@ -61,7 +61,15 @@ class Client:
         try:
             answer = response.json()
         except ValueError:
-            raise CommandError(f"{self._url} is no fleet server: {response.status_code}") from None
+            raise CommandError(
+                f"{self._url} is no fleet server (it answers {response.status_code}): "
+                "check LAMPPOST_URL (or --url)"
+            ) from None
+        if response.status_code == 404 and _no_such_path(answer):
+            raise CommandError(
+                f"{self._url} has no such path: check LAMPPOST_URL (or --url). It is the address "
+                "of the operator port alone, such as http://127.0.0.1:8080"
+            )
         if response.status_code >= 300:
             raise CommandError(_reason(response.status_code, answer))
         return answer
@@ -75,6 +83,11 @@ class Client:
             after = answer["next"]
             if after is None:
                 return
+
+
+def _no_such_path(answer: Any) -> bool:
+    """Tell a router's refusal, of ours or of another server, from that of a thing not there."""
+    return not isinstance(answer, dict) or answer.get("detail", "Not Found") == "Not Found"
 
 
 def _reason(status: int, problem: Any) -> str:
@@ -112,13 +125,14 @@ def with_client(function: Callable[..., Any]) -> Callable[..., Any]:
     def wrapped(
         *args: Any, url: str, token_file: Path | None, ca: Path | None, **kwargs: Any
     ) -> Any:
-        with Client(url, _token(token_file), ca) as client:
+        with Client(url, read_token(token_file), ca) as client:
             return function(client, *args, **kwargs)
 
     return wrapped
 
 
-def _token(path: Path | None) -> str:
+def read_token(path: Path | None) -> str:
+    """Return the token in a file, by default that of LAMPPOST_TOKEN; CommandError without one."""
     if path is None:
         token = os.environ.get("LAMPPOST_TOKEN", "")
         if not token:

@@ -2,15 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fleet.errors import FleetError
 
@@ -94,17 +95,29 @@ def print_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table for people; in a pipe as wide as it needs to be."""
+def terminal() -> Console:
+    """Return what people look at; in a pipe it is as wide as it needs to be."""
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:
         console.width = _PIPE_COLUMNS
+    return console
+
+
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], *, numbers: Collection[str] = ()
+) -> None:
+    """Print a table for people; cells may be rich's own texts. *numbers* stand to the right."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        side: Literal["left", "right"] = "right" if column in numbers else "left"
+        table.add_column(column, justify=side, overflow="fold")
     for row in rows:
-        table.add_row(*("–" if cell is None else str(cell) for cell in row))
-    console.print(table)
+        table.add_row(*("–" if cell is None else _cell(cell) for cell in row))
+    terminal().print(table)
+
+
+def _cell(value: Any) -> Text:
+    return value if isinstance(value, Text) else Text(str(value))
 
 
 def when(unix_s: int | None) -> str | None:

@@ -2,10 +2,12 @@
 
 import csv
 import sys
+import time
 from typing import Any
 
 import click
 
+from fleet.cli import history, nodes
 from fleet.cli.client import Client, with_client
 from fleet.cli.common import (
     DeviceId,
@@ -13,8 +15,10 @@ from fleet.cli.common import (
     json_option,
     print_json,
     print_table,
+    terminal,
     when,
 )
+from ota.boards import BOARDS
 
 _COLUMNS = (
     "time",
@@ -42,20 +46,38 @@ def device() -> None:
     """  # noqa: D301 - \b keeps click from joining lines
 
 
-def _print(device: dict[str, Any]) -> None:
-    for key in ("id", "name", "site", "board", "state", "version"):
-        click.echo(f"{key:<10} {'–' if device[key] is None else device[key]}")
-    click.echo(f"{'added':<10} {when(device['created_at'])}")
-    click.echo(f"{'seen':<10} {when(device['seen_at']) or 'never'}")
-    for key, value in sorted(device["attributes"].items()):
-        click.echo(f"{key:<10} {value}")
+def _print_list(found: list[dict[str, Any]]) -> None:
+    now, console = int(time.time()), terminal()
+    if found:
+        rows = [nodes.row(one, now) for one in found]
+        width = nodes.fitting(rows, console.width)
+        cut = (row[:width] for row in rows)
+        print_table(nodes.COLUMNS[:width], cut, numbers=nodes.NUMBERS)
+    console.print(nodes.summary(found, now), style="dim")
+
+
+def _print_one(found: dict[str, Any]) -> None:
+    now, console = int(time.time()), terminal()
+    console.print(nodes.head(found, now))
+    console.print()
+    for name, value in nodes.facts(found, now):
+        console.print(f"{name:<10}", nodes.cell(value), sep="  ")
+    console.print("\ntimeline, newest first", style="bold")
+    for entry in found["timeline"]:
+        console.print(history.line(entry))
 
 
 @device.command()
 @click.argument("device_id", metavar="ID", type=DeviceId())
 @click.option("--site", required=True, help="Site that it stands at.")
 @click.option("--name", help="What people call it. Default: its id.")
-@click.option("--board", default="esp32", show_default=True, help="Board of its releases.")
+@click.option(
+    "--board",
+    type=click.Choice(list(BOARDS)),
+    default="esp32",
+    show_default=True,
+    help="Board of its releases.",
+)
 @json_option
 @with_client
 def add(
@@ -87,42 +109,65 @@ def claim(client: Client, device_id: str, ttl: int, as_json: bool) -> None:
 
 @device.command("list")
 @click.option("--site", help="Only this site.")
+@click.option(
+    "--state",
+    type=click.Choice(["claimed", "active", "quarantined", "retired"]),
+    help="Only nodes in this state.",
+)
+@click.option("--board", help="Only this board.")
+@click.option("--version", help="Only nodes that run this release.")
+@click.option(
+    "--silent",
+    "silent_s",
+    metavar="TIME",
+    type=Duration(),
+    help="Only nodes not heard of for that long, as 1h.",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["id", "name", "site", "version", "seen", "restarts", "outbox"]),
+    default="id",
+    show_default=True,
+    help="The unknown comes first.",
+)
+@click.option("--descending", is_flag=True, help="Sort the other way round.")
 @json_option
 @with_client
-def list_(client: Client, site: str | None, as_json: bool) -> None:
-    """List nodes."""
-    found = list(client.pages("/devices", "devices", {"site": site, "limit": 1000}))
+def list_(client: Client, as_json: bool, **wanted: Any) -> None:
+    """List nodes with what they last said of themselves.
+
+    \b
+    Who is in trouble:
+      lamppost device list --silent 1h
+      lamppost device list --sort restarts --descending
+    """  # noqa: D301 - \b keeps click from joining lines
+    found = list(client.pages("/devices", "devices", {**wanted, "limit": 1000}))
     if as_json:
         print_json(found)
-        return
-    print_table(
-        ("id", "name", "site", "board", "state", "version", "seen"),
-        [
-            (
-                row["id"],
-                row["name"],
-                row["site"],
-                row["board"],
-                row["state"],
-                row["version"],
-                when(row["seen_at"]),
-            )
-            for row in found
-        ],
-    )
+    else:
+        _print_list(found)
 
 
 @device.command()
 @click.argument("device_id", metavar="ID", type=DeviceId())
+@click.option(
+    "--events",
+    type=click.IntRange(1, 1000),
+    default=30,
+    show_default=True,
+    help="How much of its timeline.",
+)
 @json_option
 @with_client
-def show(client: Client, device_id: str, as_json: bool) -> None:
-    """Show one node."""
-    answer = client.call("GET", f"/devices/{device_id}")
+def show(client: Client, device_id: str, events: int, as_json: bool) -> None:
+    """Show one node: what it is, what it last said of itself, and what happened to it."""
+    found = client.call("GET", f"/devices/{device_id}")
+    timeline = client.call("GET", f"/devices/{device_id}/timeline", params={"limit": events})
+    found["timeline"] = timeline["entries"]
     if as_json:
-        print_json(answer)
+        print_json(found)
     else:
-        _print(answer)
+        _print_one(found)
 
 
 @device.command()

@@ -1,37 +1,14 @@
-"""The boards a release is built for and what their flash has in common (4 MB profile)."""
+"""What the flash of all boards has in common (4 MB profile), and boards by name."""
 
-from dataclasses import dataclass
-
+from ota.boards import BOARDS, Board
 from ota.build.errors import BuildError
+
+__all__ = ["BOARDS", "Board"]
 
 FLASH_BYTES = 4 * 1024 * 1024
 BLOCK_BYTES = 4096  # one erase block: what LittleFS counts in
 VFS_BYTES = 0x20000  # `/`: written at provisioning, certificate renewal and config change only
 DATA_BYTES = 0x1E0000  # `/data`: both slots, outbox, TUF metadata, boot record, log
-
-
-@dataclass(frozen=True)
-class Board:
-    """One kind of board.
-
-    `chip_id` is the number in the extended header of an ESP image (esptool's IMAGE_CHIP_ID);
-    `base` the flash offset in bytes at which an official MicroPython .bin starts.
-    """
-
-    name: str
-    chip: str
-    chip_id: int
-    base: int
-
-
-BOARDS = {
-    board.name: board
-    for board in (
-        Board("esp32", "ESP32", 0, 0x1000),
-        Board("esp32c3", "ESP32-C3", 5, 0),
-        Board("esp32s3", "ESP32-S3", 9, 0),
-    )
-}
 
 
 def board(name: str) -> Board:

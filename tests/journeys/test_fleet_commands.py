@@ -164,3 +164,19 @@ def test_off_loopback_the_operator_port_speaks_tls_only(tmp_path):
             assert tls.version() == "TLSv1.3"
     finally:
         server.close()
+
+
+def test_a_board_that_there_is_not_is_refused_with_those_there_are():
+    done = lamppost("device", "add", new_id(), "--site", "harbour", "--board", "esp8266")
+    assert done.returncode == 2
+    for part in ("--board", "esp8266", "esp32", "esp32c3", "esp32s3"):
+        assert part in done.stderr
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+def test_a_wrong_address_says_what_to_check(server):
+    environment = {"LAMPPOST_URL": server.operator_url + "/api/v1"}
+    environment["LAMPPOST_TOKEN"] = server.token()
+    says(lamppost("device", "list", **environment), "LAMPPOST_URL", "operator port")
+    environment["LAMPPOST_URL"] = server.operator_url
+    says(lamppost("device", "show", new_id(), **environment), "there is no device")

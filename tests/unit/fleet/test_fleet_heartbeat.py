@@ -1,0 +1,284 @@
+"""What a heartbeat changes, version order, timeline pages, and one query for a whole list."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import event
+
+from fleet import migrate
+from fleet.access.scope import EVERYWHERE, Scope
+from fleet.db import Database
+from fleet.devices import listing, service
+from fleet.devices.errors import BadCursor
+from fleet.devices.order import version_order
+from fleet.heartbeat import changes, parse, words
+from fleet.heartbeat import service as heartbeat
+from fleet.timeline import merge
+from fleet.timeline.merge import Cursor, Entry
+
+FIRST = {
+    "uptime_s": "60",
+    "starts.power_on": "1",
+    "starts.planned": "0",
+    "starts.crash": "0",
+    "starts.watchdog": "1",
+    "starts.hard": "0",
+    "starts.soft": "0",
+    "dropped": "0",
+    "clock": "sntp",
+}
+
+
+def tell(*heartbeats, version="1.0.0"):
+    """Return what is known after the heartbeats and what the last one told."""
+    known, events = None, []
+    for data in heartbeats:
+        known, events = changes.follow(known, parse.read(data), version, whole=True)
+    return known, [(change.kind, change.detail) for change in events]
+
+
+def test_the_first_heartbeat_is_the_baseline():
+    known, events = tell(FIRST)
+    assert (known.restarts, known.starts["power_on"], known.clock) == (1, 1, "sntp")
+    assert events == []
+
+
+def test_a_restart_is_told_with_its_causes_and_only_unplanned_ones_count():
+    later = {**FIRST, "starts.crash": "2", "starts.planned": "1", "uptime_s": "9"}
+    known, events = tell(FIRST, later)
+    assert known.restarts == 3
+    assert events == [("restart", {"causes": {"crash": 2, "planned": 1}, "uptime_s": 9})]
+    assert tell(FIRST, later, later)[1] == []
+
+
+def test_a_count_that_falls_back_begins_anew():
+    crashed = {**FIRST, "starts.crash": "5"}
+    formatted = {**FIRST, "starts.watchdog": "0", "starts.crash": "1", "uptime_s": "5"}
+    known, events = tell(FIRST, crashed, formatted)
+    assert known.restarts == 6
+    assert [kind for kind, _ in events] == [words.RECOUNT]
+    assert tell(FIRST, crashed, formatted, {**formatted, "starts.crash": "3"})[0].restarts == 8
+
+
+def test_a_restart_shows_even_when_its_counts_are_lost():
+    bare = {"uptime_s": "5000", "outbox": "0"}
+    assert tell(bare, {**bare, "uptime_s": "20"})[1] == [
+        ("restart", {"causes": {}, "uptime_s": 20})
+    ]
+
+
+def test_versions_clocks_and_losses_are_told_when_they_change():
+    known, _ = changes.follow(None, parse.read(FIRST), "1.0.0", whole=True)
+    worse = {**FIRST, "clock": "seen", "dropped": "3", "uptime_s": "99"}
+    known, events = changes.follow(known, parse.read(worse), "1.1.0", whole=True)
+    assert [(one.kind, one.detail) for one in events] == [
+        ("version", {"from": "1.0.0", "to": "1.1.0"}),
+        ("clock_lost", {"from": "sntp", "to": "seen"}),
+        ("dropped", {"windows": 3, "total": 3}),
+    ]
+    better = {**worse, "clock": "date", "dropped": "1"}
+    known, events = changes.follow(known, parse.read(better), "1.1.0", whole=True)
+    assert [(one.kind, one.detail) for one in events] == [
+        ("clock_back", {"from": "seen", "to": "date"}),
+        ("dropped", {"windows": 1, "total": 1}),
+    ]
+
+
+def test_what_is_not_said_is_unknown_unless_it_is_merged():
+    known, _ = changes.follow(None, parse.read(FIRST), "1.0.0", whole=True)
+    said = parse.read({"rssi": "-70"})
+    merged, _ = changes.follow(known, said, None, whole=False)
+    assert merged.numbers == {"uptime_s": 60, "dropped": 0, "rssi": -70}
+    assert (merged.clock, merged.version) == ("sntp", "1.0.0")
+    replaced, _ = changes.follow(known, said, None, whole=True)
+    assert replaced.numbers == {"rssi": -70}
+    assert (replaced.clock, replaced.restarts, replaced.starts) == (None, 1, known.starts)
+
+
+def test_versions_sort_by_precedence():
+    mixed = ["1.10.0", "10.0.0", "1.0.0", "1.9.9", "0.9.0", "1.0.0-rc.1", "1.2.0"]
+    ordered = ["0.9.0", "1.0.0-rc.1", "1.0.0", "1.2.0", "1.9.9", "1.10.0", "10.0.0"]
+    assert sorted(mixed, key=version_order) == ordered
+    assert version_order("999999999.0.0-" + "a" * 50) is not None
+    assert version_order("one") is None
+
+
+def test_timeline_pages_hold_together_within_one_second():
+    entries = [
+        Entry(at, source, row, "x", None, None, {})
+        for at in (5, 6)
+        for source in (merge.ACT, merge.UPDATE, merge.HEARTBEAT)
+        for row in (1, 2)
+    ]
+    seen, cursor = [], None
+    while True:
+        left = [
+            one
+            for one in entries
+            if cursor is None or (one.at, one.row) < cursor.within(one.source)
+        ]
+        page, following = merge.page(left, 5)
+        seen += page
+        if following is None:
+            break
+        cursor = Cursor.parse(str(following))
+    assert len(seen) == len(set(map(id, seen))) == len(entries)
+    assert [one.at for one in seen] == [6] * 6 + [5] * 6
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory):
+    """Give a function that runs one coroutine function on a database of forty nodes."""
+    found = Database(f"sqlite:///{tmp_path_factory.mktemp('fleet')}/fleet.db")
+
+    async def fill():
+        await migrate.migrate(found)
+        async with found.write() as session:
+            for number in range(40):
+                device_id = f"{number:016x}"
+                await service.add(
+                    session,
+                    found,
+                    1000,
+                    "local",
+                    device_id=device_id,
+                    site=f"site{number % 4}",
+                    name=f"Pier {number % 7}",
+                    board="esp32",
+                )
+                if number % 5:
+                    said = parse.read({"outbox": str(number % 6), "starts.crash": str(number % 3)})
+                    await heartbeat.take(session, 2000, device_id, said, None, whole=True)
+                    await service.seen(session, device_id, 2000 + number % 2)
+                    await service.running(session, device_id, f"1.{number % 3 + 8}.0")
+
+    def run(act):
+        async def whole():
+            try:
+                return await act(found)
+            finally:
+                await found.close()
+
+        return asyncio.run(whole())
+
+    asyncio.run(fill())
+    return run
+
+
+def test_a_list_with_all_last_values_is_one_query(fleet):
+    async def act(found):
+        statements = []
+        listen = event.listens_for(found._reader.sync_engine, "before_cursor_execute")
+        listen(lambda *arguments: statements.append(arguments[2]))
+        async with found.read() as session:
+            page = await listing.page(
+                session, EVERYWHERE, listing.Filter(), sort="restarts", limit=1000
+            )
+        return page, statements
+
+    page, statements = fleet(act)
+    assert len(statements) == 1, statements
+    assert len(page.rows) == 40
+    told = {device.id: beat for device, beat in page.rows}
+    assert (told[f"{7:016x}"].outbox, told[f"{7:016x}"].restarts) == (1, 1)
+    assert told[f"{5:016x}"] is None
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("sort", ["id", "name", "site", "version", "seen", "restarts", "outbox"])
+def test_pages_are_stable_under_every_order(fleet, sort, descending):
+    scope = Scope(sites=frozenset({"site0", "site1", "site3"}))
+    options = {"sort": sort, "descending": descending}
+
+    async def act(found):
+        async with found.read() as session:
+            whole = await listing.page(session, scope, listing.Filter(), **options, limit=1000)
+            rows, after, pages = [], None, 0
+            while True:
+                page = await listing.page(
+                    session, scope, listing.Filter(), **options, after=after, limit=4
+                )
+                rows, after, pages = [*rows, *page.rows], page.after, pages + 1
+                if after is None:
+                    return whole.rows, rows, pages
+
+    whole, rows, pages = fleet(act)
+    ids = [device.id for device, _ in rows]
+    assert ids == [device.id for device, _ in whole]
+    assert len(ids) == len(set(ids)) == 30
+    assert pages == 8
+    values = {
+        "id": [device.id for device, _ in rows],
+        "name": [device.name.lower() for device, _ in rows],
+        "site": [device.site for device, _ in rows],
+        "version": [device.version_order or "" for device, _ in rows],
+        "seen": [device.seen_at or -1 for device, _ in rows],
+        "restarts": [-1 if beat is None else beat.restarts for _, beat in rows],
+        "outbox": [-1 if beat is None else beat.outbox for _, beat in rows],
+    }[sort]
+    assert values == sorted(values, reverse=descending)
+
+
+def test_filters_narrow_the_list(fleet):
+    async def act(found):
+        async with found.read() as session:
+
+            async def count(**wanted):
+                filters = listing.Filter(**wanted)
+                return len((await listing.page(session, EVERYWHERE, filters, limit=1000)).rows)
+
+            return [
+                await count(site="site1"),
+                await count(state="active"),
+                await count(board="esp32"),
+                await count(version="1.9.0"),
+                await count(silent_since=1999),
+                await count(silent_since=2000),
+            ]
+
+    assert fleet(act) == [10, 0, 40, 11, 8, 24]
+
+
+@pytest.mark.parametrize(
+    ("sort", "after"),
+    [
+        ("seen", "0" * 16),
+        ("seen", "0" * 16 + ".AAAA"),
+        ("outbox", "0" * 16 + "." + "9" * 19),
+        ("name", "0" * 16 + ".A"),
+        ("name", "0" * 16 + ".AA"),
+        ("name", "0" * 16 + "._w"),
+    ],
+)
+def test_a_cursor_of_another_order_is_refused(fleet, sort, after):
+    async def act(found):
+        async with found.read() as session:
+            with pytest.raises(BadCursor):
+                await listing.page(
+                    session, EVERYWHERE, listing.Filter(), sort=sort, after=after, limit=4
+                )
+
+    fleet(act)
+
+
+def test_events_are_bounded_and_the_newest_stay(fleet):
+    device_id = f"{1:016x}"
+
+    async def act(found):
+        for number in range(205):
+            async with found.write() as session:
+                said = parse.read({"starts.crash": str(number + 2)})
+                total = await heartbeat.take(
+                    session, 3000 + number, device_id, said, None, whole=True
+                )
+                assert await heartbeat.restarts(session, device_id) == total
+        async with found.read() as session:
+            return (
+                await heartbeat.events(session, device_id, before=None, limit=1000),
+                await heartbeat.restarts(session, f"{5:016x}"),
+            )
+
+    events, never = fleet(act)
+    assert len(events) == 200
+    assert (events[0].at, events[-1].at) == (3204, 3005)
+    assert never is None
