@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from sim.clock import Clock
+from sim.hardware.lamp import LampCircuit
 from sim.hardware.parts import AnalogPart, I2cPart, Nack, PinPart, UartPart
 from sim.hardware.wifi import Wifi
 from sim.line import Line
@@ -35,6 +36,11 @@ class Wiring:
     pins: Mapping[int, PinPart] = field(default_factory=dict)
     adc: Mapping[int, AnalogPart] = field(default_factory=dict)
     wifi: Wifi | None = None
+
+    @property
+    def lamps(self) -> list[LampCircuit]:
+        """The lamps among the parts."""
+        return [part for part in self.pins.values() if isinstance(part, LampCircuit)]
 
 
 class Board:

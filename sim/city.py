@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from firmware.core.names import device_id
 from fleet.rollouts.words import FINAL
+from ota.build import bundle
 from sim import nodeconfig
 from sim.clock import Clock
 from sim.district import District
@@ -138,8 +139,8 @@ class City(Office):
             pace=self.pace,
         )
         wanted = posts(count, self.world.seed, self.place, first=len(self.nodes) + 1)
-        bundle = Path(self.bundles[version]["bundle"])
-        made = population.settle(wanted, bundle, self.districts, progress)
+        release = bundle.load(Path(self.bundles[version]["bundle"]))
+        made = population.settle(wanted, release, self.districts, progress)
         self.nodes |= made
         return list(made.values())
 

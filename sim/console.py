@@ -82,6 +82,14 @@ class Console:
         """Return the output after `mark` (an earlier `length`)."""
         return self._text[max(0, mark - self._dropped) :].decode(errors="replace")
 
+    def lines(self, mark: int) -> tuple[str, int]:
+        """Return the whole lines after `mark`, and the mark behind them."""
+        begin = max(0, mark - self._dropped)
+        end = self._text.rfind(b"\n") + 1
+        if end <= begin:
+            return "", mark
+        return self._text[begin:end].decode(errors="replace"), self._dropped + end
+
     def show(self, data: bytes) -> None:
         """Take output of the VM: to the log and to whoever is connected."""
         joined = self._last + data

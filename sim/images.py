@@ -7,24 +7,23 @@ from typing import Any
 
 from firmware.core import config as rules
 from firmware.core.errors import ConfigError
-from ota.build import bundle, filesystem
-from ota.build.errors import BuildError
+from ota.build import filesystem
+from ota.build.errors import FieldError
+from ota.build.release import Release
 from ota.field import image
 from ota.field.partitions import FOUR_MB
 from sim.errors import SimError
 
 
 class Images:
-    """The images of one release (`path`: its bundle); `anchors`: CA certificates as DER."""
+    """The images of one release; `root`: TUF metadata; `anchors`: CA certificates as DER."""
 
-    def __init__(self, path: Path, root: bytes, anchors: Sequence[bytes]) -> None:
+    def __init__(self, release: Release, root: bytes, anchors: Sequence[bytes]) -> None:
         try:
-            release = bundle.load(path)
             self._vfs, data = image.factory_files(release, b"", b"", root, anchors)
             self._flash = image.flash_image(None, {}, data)
-        except BuildError as error:
+        except FieldError as error:
             raise SimError(error.message) from error
-        self.version = release.header.version
 
     def write(self, path: Path, config: Mapping[str, Any], claim: str) -> None:
         """Write one node's flash; SimError names a field of `config` that is wrong."""

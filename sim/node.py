@@ -85,16 +85,14 @@ class Node:
     @property
     def lamp(self) -> LampCircuit:
         """The lamp; SimError when none is wired."""
-        for part in self.wiring.pins.values():
-            if isinstance(part, LampCircuit):
-                return part
-        raise SimError("this node has no lamp")
+        if not self.wiring.lamps:
+            raise SimError("this node has no lamp")
+        return self.wiring.lamps[0]
 
     @property
     def pid(self) -> int | None:
         """The VM's process, None while there is none."""
-        vm = self._vm
-        return vm.pid if vm else None
+        return vm.pid if (vm := self._vm) else None
 
     def power_on(self) -> None:
         """Switch node and lamp on."""
@@ -110,10 +108,14 @@ class Node:
 
     def power_off(self) -> None:
         """Cut the power of node and lamp now; the node is off when this returns."""
+        self.unplug()
+        self.wait(lambda: self._vm is None, 10, "the VM to end")
+
+    def unplug(self) -> None:
+        """Cut the power of node and lamp; the VM ends a moment later."""
         with self.loop.lock:
             self._mains(False)
             self._stop((None, 0.0))
-        self.wait(lambda: self._vm is None, 10, "the VM to end")
 
     def press_reset(self) -> None:
         """Press the board's EN button: the chip starts as after power-on, the lamp keeps mains."""
@@ -170,9 +172,8 @@ class Node:
         self.close()
 
     def _mains(self, on: bool) -> None:
-        for part in self.wiring.pins.values():
-            if isinstance(part, LampCircuit):
-                part.mains(on)
+        for lamp in self.wiring.lamps:
+            lamp.mains(on)
 
     def _start(self, cause: int) -> None:
         self._restart = None

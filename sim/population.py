@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from firmware.core.names import device_id
+from ota.build.release import Release
 from sim import nodeconfig
 from sim.api import Api, ApiError
 from sim.clock import Clock
@@ -77,12 +78,12 @@ class Population:
     def settle(
         self,
         posts: Iterable[Post],
-        bundle: Path,
+        release: Release,
         districts: dict[str, District],
         progress: Progress | None = None,
     ) -> dict[str, Node]:
         """Register a node for every post and make its flash; return them by name, still off."""
-        images = Images(bundle, self._provision.root, self._provision.anchors)
+        images = Images(release, self._provision.root, self._provision.anchors)
         wanted = list(posts)
         nodes: dict[str, Node] = {}
         with ExitStack() as undo:
