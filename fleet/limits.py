@@ -41,7 +41,12 @@ SNAPSHOT_S = 30 * 86400
 KEEPER_S = 600  # how often the metadata's age is looked at
 
 # Rollouts
-ROLLOUT_DEVICES = 1000
+ROLLOUT_DEVICES = 10_000
+WAVES = 20  # of one rollout
+SOAK_MAX_S = 30 * 86400
+DEADLINE_MAX_S = 366 * 86400
+MOVES = 100  # how often silence may take one update to a later wave or a second offer
+TICK_S = 5.0  # how often each server process looks at the rollouts
 DETAILS = 20  # lines kept of one feedback
 DETAIL_CHARS = 200
 DETAILS_CHARS = 4096  # of their JSON text, which is what the database keeps

@@ -22,6 +22,7 @@ from fleet.db import Database
 from fleet.errors import FleetError, OperatorError
 from fleet.identity import ca
 from fleet.releases.repository import Repository
+from fleet.rollouts.engine import Ticker
 from fleet.settings import Settings
 from fleet.sntp.service import Responder
 
@@ -142,9 +143,11 @@ async def _serve(context: Context, bound: sockets.Sockets) -> None:
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(Responder, sock=bound.sntp)
     _on_signals(loop, servers)
+    rollouts = Ticker(context.database, context.now)
     keepers = [
         asyncio.create_task(_every(limits.KEEPER_S, lambda: _refresh(context))),
         asyncio.create_task(_every(_DAY_S, certificate.renew)),
+        asyncio.create_task(_every(context.settings.tick_s, rollouts)),
     ]
     try:
         await asyncio.gather(

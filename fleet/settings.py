@@ -96,3 +96,4 @@ class Settings:
     certificate_days: float = limits.CERTIFICATE_DAYS
     poll_s: int = limits.POLL_S
     ready_file: Path | None = None
+    tick_s: float = limits.TICK_S

@@ -173,16 +173,21 @@ class City(Office):
         (self._work / f"{name}.claim").unlink()
         return flash, config
 
-    def rollout(self, version: str, *nodes: Node) -> int:
-        """Offer a release to nodes; return the rollout's number."""
+    def rollout(self, version: str, *nodes: Node, waves: str = "rest", soak: str = "0") -> int:
+        """Offer a release to nodes, at once unless told otherwise; return the rollout's number."""
         ids = [node.id for node in nodes]
-        made = self.lamppost("rollout", "create", "--version", version, *ids)
+        plan = ("--waves", waves, "--soak", soak)
+        made = self.lamppost("rollout", "create", "--version", version, *plan, *ids)
         return int(made["id"])
 
     def action(self, rollout: int, node: Node) -> dict[str, Any]:
         """Return what the server knows of one node's update: state and reason."""
         shown = self.lamppost("rollout", "show", rollout)
-        return next(each for each in shown["actions"] if each["device"] == node.id)
+        return next(
+            each
+            for each in shown["actions"]
+            if each["device"] == node.id and not each["superseded"]
+        )
 
     def wait_action(self, rollout: int, node: Node, state: str, deadline_s: float) -> str:
         """Wait until a node's update has come to `state`, another end is an error; its reason."""

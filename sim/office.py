@@ -25,6 +25,7 @@ SERVER_NAME = "fleet.city.example"
 _COMMAND_S = 120
 _READY_S = 30
 _LOOK_S = 0.05
+_TICK_S = 0.3  # how often the server looks at its rollouts
 
 
 class Office:
@@ -111,6 +112,7 @@ class Office:
                     *("--operator", f"127.0.0.1:{self.operator[1]}"),
                     *("--sntp", f"127.0.0.1:{self.sntp[1]}"),
                     *("--poll-interval", str(self.poll_s), "--ready-file", str(ready)),
+                    *("--tick", str(_TICK_S)),
                 ],
                 env=self._environment,
                 stdout=log,

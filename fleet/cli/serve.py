@@ -119,6 +119,13 @@ async def _migrate(home: Path, url: str | None) -> None:
     help="Seconds that a node is told to sleep between polls, spread by a tenth.",
 )
 @click.option(
+    "--tick",
+    type=click.FloatRange(0.1, 3600),
+    default=limits.TICK_S,
+    show_default=True,
+    help="Seconds between two looks at the rollouts that are under way.",
+)
+@click.option(
     "--ready-file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the addresses in use here, as JSON, once all ports answer.",
@@ -133,6 +140,7 @@ def serve(
     names: tuple[str, ...],
     certificate_days: float,
     poll_interval: int,
+    tick: float,
     ready_file: Path | None,
 ) -> None:
     """Run the fleet server until SIGTERM or SIGINT. Port 0 lets the system choose.
@@ -157,6 +165,7 @@ def serve(
         certificate_days=certificate_days,
         poll_s=poll_interval,
         ready_file=ready_file,
+        tick_s=tick,
     )
     place.require()
     asyncio.run(_check(home, database_url))

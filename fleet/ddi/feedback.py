@@ -23,6 +23,7 @@ _EXECUTIONS = (
     "download",
     "downloaded",
 )
+_BEGUN = ("proceeding", "resumed", "downloaded")
 _RESULTS = ("success", "failure", "none")
 
 
@@ -58,6 +59,16 @@ def read(body: bytes) -> Feedback:
         reason = details[0]
     state = _state(execution, finished, word)
     return Feedback(execution, finished, state, reason, _kept(details))
+
+
+def after(said: Feedback, state: str) -> str:
+    """Return the word of an update after a feedback.
+
+    A client that has no words of ours and goes on has begun.
+    """
+    if said.state is None and state == "requested" and said.execution in _BEGUN:
+        return "downloading"
+    return said.state or state
 
 
 def _details(value: Any) -> list[str]:

@@ -18,7 +18,7 @@ from fleet.identity.peer import Node, NodeDep, require_self
 from fleet.releases import service as releases
 from fleet.releases.service import Release
 from fleet.rollouts import service as rollouts
-from fleet.rollouts.service import Action
+from fleet.rollouts.service import Action, Standing
 from fleet.rollouts.words import CANCELLED
 from fleet.schemas import DeviceId, RowId
 
@@ -52,10 +52,14 @@ async def base(request: Request, node: NodeDep, device_id: DeviceId) -> Response
     await require_self(request, node, device_id)
     found = context.of(request)
     async with found.database.read() as session:
-        action = await rollouts.active(session, device_id)
-    if node.overdue:
+        standing = await rollouts.standing(session, device_id)
+        missed = standing is not None and await rollouts.missed(session, standing)
+    if node.overdue or missed:
         async with found.database.write() as session:
             await devices.seen(session, device_id, found.now())
+            if standing is not None and missed:
+                await rollouts.catch_up(session, found.database, found.now(), standing.action)
+    action = standing.action if standing is not None and standing.offered else None
     return _json(
         documents.base(
             _root(request, device_id),
@@ -72,11 +76,15 @@ async def deployment(
     request: Request, node: NodeDep, device_id: DeviceId, action_id: RowId
 ) -> Response:
     """Say what the update consists of."""
-    action, release = await _action(request, node, device_id, action_id)
-    if action.offered_at is None:
+    standing, release = await _standing(request, node, device_id, action_id)
+    seen = standing.offered and not standing.action.cancelling
+    if seen and standing.action.offered_at is None:
         found = context.of(request)
         async with found.database.write() as session:
-            await rollouts.offered(session, action_id, found.now())
+            # Between the poll and this request it may have been taken back.
+            seen = await rollouts.offered(session, action_id, found.now())
+    if not seen:
+        raise NoAction(f"action {action_id} is not to be begun now")
     return _json(documents.deployment(_root(request, device_id), action_id, release))
 
 
@@ -85,9 +93,10 @@ async def deployment_feedback(
     request: Request, node: NodeDep, device_id: DeviceId, action_id: RowId
 ) -> Response:
     """Take a word about the update; 410 when it is over for the server."""
-    action, _ = await _action(request, node, device_id, action_id)
+    standing, _ = await _standing(request, node, device_id, action_id)
     said = feedback.read(await bodies.read(request, limits.FEEDBACK_BYTES))
-    await _report(request, action, said, said.state or action.state)
+    action = standing.action
+    await _report(request, action, said, feedback.after(said, action.state))
     return _json({})
 
 
@@ -96,8 +105,8 @@ async def cancellation(
     request: Request, node: NodeDep, device_id: DeviceId, action_id: RowId
 ) -> Response:
     """Say which action shall be cancelled."""
-    action, _ = await _action(request, node, device_id, action_id)
-    if not action.cancelling:
+    standing, _ = await _standing(request, node, device_id, action_id)
+    if not standing.action.cancelling:
         raise NoAction("nothing is to be cancelled")
     return _json(documents.cancellation(action_id))
 
@@ -107,7 +116,8 @@ async def cancellation_feedback(
     request: Request, node: NodeDep, device_id: DeviceId, action_id: RowId
 ) -> Response:
     """Take the answer to a cancellation: closed with success ends it, a refusal keeps it."""
-    action, _ = await _action(request, node, device_id, action_id)
+    standing, _ = await _standing(request, node, device_id, action_id)
+    action = standing.action
     if not action.cancelling:
         raise NoAction("nothing is to be cancelled")
     said = feedback.read(await bodies.read(request, limits.FEEDBACK_BYTES))
@@ -164,22 +174,24 @@ async def _describe(
     beat = parse.read(said.data)
     if beat and said.mode != "remove":
         whole = said.mode == "replace"
-        await heartbeat.take(session, now, device_id, beat, running, whole=whole)
+        restarts = await heartbeat.take(session, now, device_id, beat, running, whole=whole)
+        if restarts is not None:
+            await rollouts.restarted(session, device_id, restarts)
 
 
-async def _action(
+async def _standing(
     request: Request, node: Node, device_id: str, action_id: int
-) -> tuple[Action, Release]:
+) -> tuple[Standing, Release]:
     await require_self(request, node, device_id)
     async with context.of(request).database.read() as session:
-        action = await rollouts.action_of(session, device_id, action_id)
-        if action is None:
+        standing = await rollouts.action_of(session, device_id, action_id)
+        if standing is None:
             raise NoAction(f"there is no action {action_id}")
-        if not action.active:
+        if not standing.action.active:
             raise Gone(f"action {action_id} is over")
-        release = await releases.get(session, action.release_id)
+        release = await releases.get(session, standing.action.release_id)
     assert release is not None
-    return action, release
+    return standing, release
 
 
 async def _report(request: Request, action: Action, said: feedback.Feedback, state: str) -> None:
@@ -187,6 +199,7 @@ async def _report(request: Request, action: Action, said: feedback.Feedback, sta
     async with found.database.write() as session:
         taken = await rollouts.report(
             session,
+            found.database,
             found.now(),
             action,
             state=state,

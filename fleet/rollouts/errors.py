@@ -15,7 +15,19 @@ class WrongDevices(Unprocessable):
     slug = "devices-unsuited"
 
 
+class WrongPlan(Unprocessable):
+    """The waves do not fit the devices."""
+
+    slug = "plan-unsuited"
+
+
 class InFlight(Conflict):
     """Some devices have an update under way; `devices` names them."""
 
     slug = "update-in-flight"
+
+
+class Over(Conflict):
+    """The rollout's state forbids what was asked."""
+
+    slug = "rollout-over"

@@ -1,182 +1,71 @@
-"""Rollouts made, followed, aborted; the updates of single nodes for `fleet.ddi`."""
+"""The updates of single nodes, for `fleet.ddi` and whoever else hears from a node.
 
-from collections.abc import Sequence
-from typing import Any
+Rollouts as a whole are made in `making`, steered in `control` and `rollback`, carried on by
+`engine` and read in `reading`.
+"""
+
+from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import limits
-from fleet.access.scope import Scope
 from fleet.audit import service as audit
 from fleet.db import Database
 from fleet.devices import service as devices
-from fleet.devices.service import Device
+from fleet.heartbeat import service as heartbeat
 from fleet.releases import service as releases
-from fleet.rollouts import policy
-from fleet.rollouts.errors import InFlight, NoRelease, WrongDevices
+from fleet.rollouts import making, rollback
 from fleet.rollouts.models import Action, Report, Rollout
-from fleet.rollouts.words import CANCELLED, FINAL
+from fleet.rollouts.words import (
+    ACTIVE,
+    CANCELLED,
+    FINAL,
+    FINISHED,
+    PAUSED,
+    PENDING,
+    ROLLED_BACK,
+    SILENT,
+    UNREACHED,
+)
 
 # The rows that other domains may hold: they reach them through here, not through the models.
-__all__ = ["Action"]
+__all__ = ["Action", "Standing"]
 
 
-async def create(
-    session: AsyncSession,
-    database: Database,
-    now: int,
-    actor: str,
-    *,
-    targets: Sequence[Device],
-    version: str,
-) -> int:
-    """Offer *version* to each device and return the rollout's id.
-
-    Raises WrongDevices, NoRelease or InFlight; then nothing is changed.
-    """
-    silent = [device.id for device in targets if device.state not in devices.SPEAKING]
-    if silent:
-        raise WrongDevices("some devices may not be updated in their state", devices=silent)
-    ids = await _releases(session, {device.board for device in targets}, version)
-    rollout = Rollout(
-        version=version,
-        state="active",
-        created_at=now,
-        created_by=actor,
-        plan={},
-        sizes=[len(targets)],
-        wave_started_at=now,
-    )
-    session.add(rollout)
-    await session.flush()
-    await _offer(session, database, now, rollout.id, targets, ids)
-    for device in targets:
-        audit.record(
-            session,
-            now,
-            actor,
-            "rollout.create",
-            device.id,
-            site=device.site,
-            rollout=rollout.id,
-            version=version,
-        )
-    return rollout.id
+_WANTED = (ACTIVE, FINISHED)  # rollouts that a node which comes back has a part in
 
 
-async def _offer(
-    session: AsyncSession,
-    database: Database,
-    now: int,
-    rollout_id: int,
-    targets: Sequence[Device],
-    releases_by_board: dict[str, int],
-) -> None:
-    # One order for all, so that two rollouts over the same devices do not lock crosswise.
-    rows = [
-        {
-            "rollout_id": rollout_id,
-            "device_id": device.id,
-            "release_id": releases_by_board[device.board],
-            "active": True,
-            "cancelling": False,
-            "state": "requested",
-            "changed_at": now,
-            "started_at": now,
-        }
-        for device in sorted(targets, key=lambda device: device.id)
-    ]
-    # The partial unique index decides who is free: whoever is not comes back missing.
-    statement = (
-        database.insert(Action).values(rows).on_conflict_do_nothing().returning(Action.device_id)
-    )
-    taken = set((await session.scalars(statement)).all())
-    busy = [row["device_id"] for row in rows if row["device_id"] not in taken]
-    if busy:
-        raise InFlight("some devices have an update under way", devices=busy)
+@dataclass(frozen=True)
+class Standing:
+    """The update that counts for a node now: the one under way, else its newest."""
+
+    action: Action
+    rollout_state: str
+
+    @property
+    def withheld(self) -> bool:
+        """Whether a pause keeps it from a node that has not begun."""
+        paused = self.rollout_state == PAUSED and not self.action.cancelling
+        return paused and self.action.state == "requested"
+
+    @property
+    def offered(self) -> bool:
+        """Whether the node is to hear of it."""
+        return self.action.active and not self.withheld
 
 
-async def _releases(session: AsyncSession, boards: set[str], version: str) -> dict[str, int]:
-    ids = {}
-    for board in sorted(boards):
-        release = await releases.find(session, board, version)
-        if release is None or not release.listed:
-            raise NoRelease(f"there is no release {version} for board {board} in force")
-        ids[board] = release.id
-    return ids
-
-
-def _within(query: Any, scope: Scope) -> Any:
-    return query if scope.everywhere else query.where(Device.site.in_(scope.sites))
-
-
-async def page(session: AsyncSession, scope: Scope, *, limit: int) -> Sequence[Rollout]:
-    """Return rollouts that touch the scope, newest first."""
-    touched = select(Action.rollout_id).join(Device, Device.id == Action.device_id)
-    query = select(Rollout).where(Rollout.id.in_(_within(touched, scope)))
-    return (await session.scalars(query.order_by(Rollout.id.desc()).limit(limit))).all()
-
-
-async def find(session: AsyncSession, scope: Scope, rollout_id: int) -> Rollout | None:
-    """Return a rollout that touches the scope."""
-    if not await actions(session, scope, rollout_id):
-        return None
-    return await session.get(Rollout, rollout_id, populate_existing=True)
-
-
-async def actions(
-    session: AsyncSession, scope: Scope, rollout_id: int
-) -> Sequence[tuple[Action, str]]:
-    """Return (action, site) of a rollout's devices within the scope, by device."""
+async def standing(session: AsyncSession, device_id: str) -> Standing | None:
+    """Return where a node stands with its updates; None when it never had one."""
     query = (
-        select(Action, Device.site)
-        .join(Device, Device.id == Action.device_id)
-        .where(Action.rollout_id == rollout_id)
-        .order_by(Action.device_id)
-        .execution_options(populate_existing=True)
+        select(Action, Rollout.state)
+        .join(Rollout, Rollout.id == Action.rollout_id)
+        .where(Action.device_id == device_id)
+        .order_by(Action.active.desc(), Action.id.desc())
+        .limit(1)
     )
-    rows: Sequence[Any] = (await session.execute(_within(query, scope))).all()
-    return [(row[0], row[1]) for row in rows]
-
-
-async def reports(session: AsyncSession, action_ids: Sequence[int]) -> Sequence[Report]:
-    """Return what nodes reported of these actions, in order."""
-    query = select(Report).where(Report.action_id.in_(action_ids)).order_by(Report.id)
-    return (await session.scalars(query)).all()
-
-
-async def abort(
-    session: AsyncSession,
-    now: int,
-    actor: str,
-    rollout_id: int,
-    mine: Sequence[tuple[Action, str]],
-) -> None:
-    """Take the offer back: at once where no node has seen it, else by asking the node."""
-    for action, site in mine:
-        if not action.active:
-            continue
-        unseen = (Action.id == action.id, Action.active, Action.offered_at.is_(None))
-        statement = (
-            update(Action).where(*unseen).values(active=False, state=CANCELLED, changed_at=now)
-        )
-        if await session.scalar(statement.returning(Action.id)) is None:
-            await session.execute(
-                update(Action).where(Action.id == action.id).values(cancelling=True)
-            )
-        audit.record(
-            session, now, actor, "rollout.abort", action.device_id, site=site, rollout=rollout_id
-        )
-    going = select(Action.id).where(
-        Action.rollout_id == rollout_id, Action.active, Action.cancelling.is_(False)
-    )
-    # Nodes of other sites, which the caller may not touch, keep the rollout going.
-    await session.execute(
-        update(Rollout)
-        .where(Rollout.id == rollout_id, Rollout.state == "active", ~going.exists())
-        .values(state="aborted")
-    )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else Standing(row[0], row[1])
 
 
 async def active(session: AsyncSession, device_id: str) -> Action | None:
@@ -185,17 +74,46 @@ async def active(session: AsyncSession, device_id: str) -> Action | None:
     return await session.scalar(query)
 
 
-async def offered(session: AsyncSession, action_id: int, now: int) -> None:
-    """Note that the node has seen its offer: from here on only it can end the update."""
-    await session.execute(
-        update(Action)
-        .where(Action.id == action_id, Action.offered_at.is_(None))
-        .values(offered_at=now)
+async def missed(session: AsyncSession, standing: Standing) -> bool:
+    """Say whether silence ended a node's update, and it may have it anew now that it speaks."""
+    action = standing.action
+    silent = action.state == UNREACHED or (action.state, action.reason) == ("failed", SILENT)
+    if not silent or standing.rollout_state not in _WANTED or action.moves >= limits.MOVES:
+        return False
+    release = await releases.get(session, action.release_id)
+    return release is not None and release.listed
+
+
+async def action_of(session: AsyncSession, device_id: str, action_id: int) -> Standing | None:
+    """Return an update of this device, under way or not."""
+    query = (
+        select(Action, Rollout.state)
+        .join(Rollout, Rollout.id == Action.rollout_id)
+        .where(Action.id == action_id, Action.device_id == device_id)
     )
+    row = (await session.execute(query)).one_or_none()
+    return None if row is None else Standing(row[0], row[1])
+
+
+async def offered(session: AsyncSession, action_id: int, now: int) -> bool:
+    """Note that the node sees its offer, unless it was taken back or paused in this moment.
+
+    From here on only the node, or its silence, can end the update.
+    """
+    paused = select(Rollout.id).where(Rollout.id == Action.rollout_id, Rollout.state == PAUSED)
+    statement = (
+        update(Action)
+        .where(Action.id == action_id, Action.active, Action.cancelling.is_(False))
+        .where(~paused.exists())
+        .values(offered_at=func.coalesce(Action.offered_at, now))
+        .returning(Action.id)
+    )
+    return await session.scalar(statement) is not None
 
 
 async def report(
     session: AsyncSession,
+    database: Database,
     now: int,
     action: Action,
     *,
@@ -205,6 +123,7 @@ async def report(
 ) -> bool:
     """Write a node's report down; False when the action is no longer active."""
     final = state in FINAL
+    rollout = await _keep(session, action.rollout_id) if final else None
     statement = (
         update(Action)
         .where(Action.id == action.id, Action.active)
@@ -217,51 +136,98 @@ async def report(
     kept = select(func.count()).where(Report.action_id == action.id)
     if final or (await session.scalar(kept) or 0) < limits.REPORTS:
         session.add(Report(action_id=action.id, at=now, state=state, details=details))
-    if final:
+    if rollout is not None:
         await _settle(session, now, action, state, reason)
+        if state == "confirmed" and rollout.state == ROLLED_BACK:
+            # Too late to be taken back: it joins those that go back.
+            await rollback.join(session, database, now, rollout, action)
     return True
+
+
+async def _keep(session: AsyncSession, rollout_id: int) -> Rollout:
+    """Return a rollout whose state stays as it is until this transaction ends.
+
+    Shared, so that nodes do not wait for each other; a roll-back waits for them.
+    """
+    rollout = await session.get(Rollout, rollout_id, with_for_update={"read": True})
+    assert rollout is not None
+    return rollout
 
 
 async def keep_on(session: AsyncSession, action_id: int) -> None:
     """Forget a cancellation that the node refused."""
-    await session.execute(update(Action).where(Action.id == action_id).values(cancelling=False))
+    statement = update(Action).where(Action.id == action_id, Action.active)
+    await session.execute(statement.values(cancelling=False))
 
 
 async def _settle(
     session: AsyncSession, now: int, action: Action, state: str, reason: str | None
 ) -> None:
+    device_id = action.device_id
     if state == "confirmed":
         release = await releases.get(session, action.release_id)
         assert release is not None
-        await devices.running(session, action.device_id, release.version)
-    site = await devices.site(session, action.device_id)
-    actor = f"node:{action.device_id}"
+        await devices.running(session, device_id, release.version)
+        # Restarts count from here; a node that never told any sets it by its first heartbeat.
+        restarts_at = await heartbeat.restarts(session, device_id)
+        counting = update(Action).where(Action.id == action.id)
+        await session.execute(counting.values(restarts_at=restarts_at))
     audit.record(
         session,
         now,
-        actor,
+        f"node:{device_id}",
         f"update.{state}",
-        action.device_id,
-        site=site,
+        device_id,
+        site=await devices.site(session, device_id),
         rollout=action.rollout_id,
         reason=reason,
     )
-    await _apply_policy(session, action.rollout_id)
 
 
-async def _apply_policy(session: AsyncSession, rollout_id: int) -> None:
-    # The row lock makes the last of two nodes that settle at once see the other.
-    rollout = await session.get(Rollout, rollout_id, with_for_update=True)
-    assert rollout is not None
-    counted = select(Action.state, func.count()).where(Action.rollout_id == rollout_id)
-    rows = (await session.execute(counted.group_by(Action.state))).all()
-    counts = {row[0]: int(row[1]) for row in rows}
-    for effect in policy.decide(policy.Status(rollout.state, counts)):
-        if effect is policy.Effect.FINISH:
-            rollout.state = "finished"
+async def restarted(session: AsyncSession, device_id: str, total_unplanned: int) -> None:
+    """Note a node's unplanned restarts so far; those since it confirmed speak of its release."""
+    query = (
+        select(Action)
+        .where(Action.device_id == device_id)
+        .where(Action.state.not_in((PENDING, CANCELLED, UNREACHED)))
+        .order_by(Action.id.desc())
+        .limit(1)
+    )
+    action = await session.scalar(query)
+    if action is None or action.state != "confirmed":
+        return
+    if action.restarts_at is None or total_unplanned < action.restarts_at + action.restarts:
+        # The first count that we hear, or one that begins anew after the flash was formatted.
+        action.restarts_at = total_unplanned - action.restarts
+    else:
+        action.restarts = total_unplanned - action.restarts_at
 
 
-async def action_of(session: AsyncSession, device_id: str, action_id: int) -> Action | None:
-    """Return an action of this device, active or not."""
-    query = select(Action).where(Action.id == action_id, Action.device_id == device_id)
-    return await session.scalar(query)
+async def catch_up(session: AsyncSession, database: Database, now: int, missed: Action) -> bool:
+    """Give a node that was silent, and speaks again, its update anew; False if it may not."""
+    rollout = await _keep(session, missed.rollout_id)
+    if rollout.state not in _WANTED:
+        return False
+    row = {
+        **making.waiting(now, rollout.id, missed.device_id, missed.release_id),
+        "position": missed.position,
+        "wave": missed.wave,
+        "moves": missed.moves + 1,
+        "from_version": missed.from_version,
+        # As long as the node has not said otherwise, it may run what it had staged.
+        "reason": missed.reason,
+        "catch_up": True,
+    }
+    if not await making.insert(session, database, [row]):
+        return False
+    await session.execute(update(Action).where(Action.id == missed.id).values(superseded=True))
+    audit.record(
+        session,
+        now,
+        f"node:{missed.device_id}",
+        "update.again",
+        missed.device_id,
+        site=await devices.site(session, missed.device_id),
+        rollout=rollout.id,
+    )
+    return True

@@ -24,6 +24,7 @@ from cryptography.x509.oid import NameOID
 
 LAMPPOST = [sys.executable, "-m", "fleet"]
 ANY_PORTS = {name: ["127.0.0.1", 0] for name in ("device", "operator", "sntp")}
+TICK = ("--tick", "0.2")  # rollouts go on five times a second
 _PORTS = {"device": "--listen", "operator": "--operator", "sntp": "--sntp"}
 _START_S = 30
 _PEM = serialization.Encoding.PEM
@@ -166,7 +167,7 @@ class Server:
         listen = [part for name, option in _PORTS.items()
                   for part in (option, "{}:{}".format(*self.ports[name]))]  # fmt: skip
         command = [*LAMPPOST, "serve", "--home", str(self.home), *self.database, *listen,
-                   "--ready-file", str(ready), *self.options]  # fmt: skip
+                   "--ready-file", str(ready), *TICK, *self.options]  # fmt: skip
         with (self.home / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
         deadline = time.monotonic() + _START_S

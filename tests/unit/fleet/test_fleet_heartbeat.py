@@ -74,13 +74,19 @@ def test_versions_clocks_and_losses_are_told_when_they_change():
     assert [(one.kind, one.detail) for one in events] == [
         ("version", {"from": "1.0.0", "to": "1.1.0"}),
         ("clock_lost", {"from": "sntp", "to": "seen"}),
-        ("dropped", {"windows": 3, "total": 3}),
+        ("dropped", {"count": 3, "total": 3}),
     ]
-    better = {**worse, "clock": "date", "dropped": "1"}
+    better = {**worse, "clock": "date", "dropped": "4"}
     known, events = changes.follow(known, parse.read(better), "1.1.0", whole=True)
     assert [(one.kind, one.detail) for one in events] == [
         ("clock_back", {"from": "seen", "to": "date"}),
-        ("dropped", {"windows": 1, "total": 1}),
+        ("dropped", {"count": 1, "total": 4}),
+    ]
+    again = {**better, "uptime_s": "3", "dropped": "5"}
+    _, events = changes.follow(known, parse.read(again), "1.1.0", whole=True)
+    assert [(one.kind, one.detail) for one in events] == [
+        ("restart", {"causes": {}, "uptime_s": 3}),
+        ("dropped", {"count": 5, "total": 5}),
     ]
 
 

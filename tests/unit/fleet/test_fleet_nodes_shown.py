@@ -107,7 +107,7 @@ def test_sentences_name_cause_and_reason():
         entry("heartbeat", "restart", causes={"crash": 1, "power_on": 2}, uptime_s=4),
         entry("heartbeat", "restart", causes={}, uptime_s=4),
         entry("heartbeat", "version", **{"from": "1.0.0", "to": "1.1.0"}),
-        entry("heartbeat", "dropped", windows=3, total=7),
+        entry("heartbeat", "dropped", count=3, total=7),
         entry("heartbeat", "of a later server", thing=1),
         entry("update", "rolled_back", rollout=3, version="1.2.0",
               details=["state=rolled_back", "reason=SelfTestError: lamp"]),
@@ -118,7 +118,7 @@ def test_sentences_name_cause_and_reason():
         "restarted: 1 crash, 2 power on",
         "restarted: of unknown cause",
         "runs 1.1.0, before 1.0.0",
-        "3 windows dropped, 7 in all",
+        "3 windows dropped, 7 since its start",
         "of a later server",
         "update to 1.2.0 (rollout 3): rolled_back, SelfTestError: lamp",
         "device.claim refused by operator:0badcafe (ttl=60)",
@@ -128,7 +128,7 @@ def test_sentences_name_cause_and_reason():
 
 def test_every_event_has_a_sentence():
     detail = {
-        "causes": {}, "uptime_s": 1, "from": "a", "to": "b", "windows": 1, "total": 1,
+        "causes": {}, "uptime_s": 1, "from": "a", "to": "b", "count": 1, "total": 1,
         "before": {}, "after": {},
     }  # fmt: skip
     for kind in words.EVENTS:

@@ -12,7 +12,15 @@ from fleet.access.scope import EVERYWHERE, Scope
 
 FOLDER = Path(policy.__file__).parent / "policies"
 READ = {"device.read", "device.timeline", "rollout.read", "release.read"}
-RUN = {"device.add", "device.claim", "rollout.create", "rollout.abort"}
+RUN = {
+    "device.add",
+    "device.claim",
+    "rollout.create",
+    "rollout.pause",
+    "rollout.resume",
+    "rollout.abort",
+    "rollout.rollback",
+}
 ADMIN = {"device.revoke", "device.state"}
 AUDIT = {"audit.read"}
 FLEET = {"release.upload", "token.read", "token.create", "token.revoke"}

@@ -1,4 +1,4 @@
-"""The pure parts of the server: feedback, rollout policy, SNTP, requests, addresses, refusals."""
+"""The pure parts of the server: feedback, SNTP, requests, addresses, refusals."""
 
 import json
 import struct
@@ -15,7 +15,6 @@ from fleet.ddi.errors import BadFeedback
 from fleet.errors import OperatorError
 from fleet.identity.csr import read as read_csr
 from fleet.identity.errors import BadCsr, ForeignCsr
-from fleet.rollouts.policy import Effect, Status, decide
 from fleet.rollouts.words import FINAL, UNDER_WAY, UNHAPPY
 from fleet.settings import Address
 from fleet.sntp.service import answer, timestamp
@@ -80,15 +79,17 @@ def test_what_is_no_feedback_is_refused(body):
 
 def test_words_stored_once_are_words_for_ever():
     assert UNDER_WAY == ("requested", "downloading", "verified", "staged", "booted")
-    assert FINAL == ("confirmed", "rolled_back", "failed", "expired", "cancelled")
+    assert FINAL == ("confirmed", "rolled_back", "failed", "expired", "cancelled", "unreached")
     assert UNHAPPY == ("rolled_back", "failed", "expired")
 
 
-def test_a_rollout_is_finished_when_nobody_is_under_way():
-    assert decide(Status("active", {"confirmed": 3, "failed": 1})) == [Effect.FINISH]
-    assert decide(Status("active", {"confirmed": 3, "booted": 1})) == []
-    assert decide(Status("aborted", {"confirmed": 3})) == []
-    assert decide(Status("finished", {"confirmed": 3})) == []
+def test_a_client_without_our_words_has_begun_when_it_proceeds():
+    assert feedback.after(said("proceeding", "none", "installing"), "requested") == "downloading"
+    assert feedback.after(said("scheduled", "none"), "requested") == "requested"
+    assert (
+        feedback.after(said("proceeding", "none", "state=requested"), "requested") == "requested"
+    )
+    assert feedback.after(said("proceeding", "none", "rebooting"), "staged") == "staged"
 
 
 def test_attributes_are_merged_replaced_removed():

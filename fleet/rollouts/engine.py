@@ -1,0 +1,103 @@
+"""The engine: what the policy decides is done, in every server process, again and again.
+
+There is no lease (fleet/decisions/0008): whoever acts on a rollout holds its row for the length
+of one transaction, and who finds it held passes on. A process that is killed lets go with it.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import asyncpg  # type: ignore[import-untyped]
+from sqlalchemy import select, union
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from fleet.db import Database
+from fleet.rollouts import effects, policy, tally
+from fleet.rollouts.models import Action, Rollout
+from fleet.rollouts.words import OPEN, PENDING
+
+_ROUNDS = 100  # of one step: each wave takes three, and a plan has at most twenty
+_AWAY = (OperationalError, InterfaceError, PoolTimeout, asyncpg.PostgresError, OSError)
+log = logging.getLogger("lamppost")
+
+
+@dataclass
+class Ticker:
+    """The periodic task of a server process; an absent database is said once, not every tick."""
+
+    database: Database
+    now: Callable[[], int]
+    away: bool = False
+
+    async def __call__(self) -> None:
+        """Look at the rollouts once."""
+        try:
+            await tick(self.database, self.now())
+        except _AWAY as error:
+            if not self.away:
+                log.error("rollouts stand still: %s", type(error).__name__)  # noqa: TRY400
+            self.away = True
+        else:
+            if self.away:
+                log.info("rollouts go on")
+            self.away = False
+
+
+async def step(session: AsyncSession, now: int, rollout: Rollout) -> None:
+    """Do all there is to do with a rollout whose row the session holds."""
+    plan = tally.plan_of(rollout)
+    for _ in range(_ROUNDS):
+        status = tally.status(rollout, await tally.rows(session, rollout, now))
+        changed = [
+            await effects.apply(session, now, rollout, effect)
+            for effect in policy.decide(plan, status, now)
+        ]
+        if not any(changed):
+            return
+
+
+async def tick(database: Database, now: int) -> int:
+    """Look at every rollout that is under way, act where needed; return how many were acted on.
+
+    Looking costs no lock and no transaction; what it saw is decided anew under the lock.
+    """
+    async with database.read() as session:
+        waiting = [
+            rollout.id for rollout in await _going(session) if await _due(session, now, rollout)
+        ]
+    acted = 0
+    for rollout_id in waiting:
+        try:
+            acted += await _act(database, now, rollout_id)
+        except _AWAY:
+            raise
+        except Exception:
+            # One rollout that cannot go on must not keep the others from it.
+            log.exception("rollout %s stands still", rollout_id)
+    return acted
+
+
+async def _act(database: Database, now: int, rollout_id: int) -> bool:
+    async with database.write() as session:
+        held = await session.get(Rollout, rollout_id, with_for_update={"skip_locked": True})
+        if held is None:
+            return False
+        await step(session, now, held)
+    return True
+
+
+async def _going(session: AsyncSession) -> list[Rollout]:
+    going = union(
+        select(Rollout.id).where(Rollout.state.in_(OPEN)),
+        select(Action.rollout_id).where(Action.active | (Action.state == PENDING)),
+    )
+    query = select(Rollout).where(Rollout.id.in_(going)).order_by(Rollout.id)
+    return list((await session.scalars(query)).all())
+
+
+async def _due(session: AsyncSession, now: int, rollout: Rollout) -> bool:
+    status = tally.status(rollout, await tally.rows(session, rollout, now))
+    return bool(policy.decide(tally.plan_of(rollout), status, now))
