@@ -1,9 +1,9 @@
 """What a node does before and around the slot: choose it, check it, start it, note how it ended.
 
 Lies in `vfs` (as /lib/startup.mpy) and is never updated over the air: small, and beyond doubt.
-Order of `boot`: mount `data` (formatted when it cannot be mounted), judge the reset by the boot
-record, write the record, then check the chosen slot file by file against its manifest and take
-the other slot when it is damaged. Nothing of a slot runs before that.
+Order of `boot`: mount `data` (formatted when it cannot be mounted), count the start by its cause,
+judge it by the boot record, write the record, then check the chosen slot file by file against its
+manifest and take the other slot when it is damaged. Nothing of a slot runs before that.
 `main` imports `firmware.main` from the slot. However that ends, the node resets; only Ctrl-C
 leaves it at the prompt. The lamp's pin is never touched here: floating means full light.
 """
@@ -16,12 +16,13 @@ import os
 import time
 from binascii import hexlify
 from hashlib import sha256
-from json import loads
+from json import dumps, loads
 
 import machine
 import vfs
 
 CRASH = "/data/crash"  # last words of the run before, judged by the next boot
+STARTS = "/data/starts"  # {cause: starts since the flash was formatted}
 IMPORT_MS = 60_000  # the slot's own watchdog takes over within this
 CABLE_MS = 600_000  # a session on the cable lives this long; so does the pause of a dead node
 _COLLECT_BYTES = 8192  # collect so often: garbage must not scatter what stays
@@ -42,7 +43,7 @@ _CAUSES = (
 _BUILT_IN = "asyncio binascii collections errno hashlib json machine os socket struct time"
 
 # Let go before the slot is imported: code is heap.
-_BOOT_ONLY = "boot choose keep damage digest_of mount read reset_cause dead"
+_BOOT_ONLY = "boot choose count keep damage digest_of mount read reset_cause dead"
 
 _start = time.ticks_ms()
 
@@ -151,7 +152,9 @@ def choose(cause: str) -> str | None:
 
     before = bootrecord.newest([read("/data/boot.0"), read("/data/boot.1")])
     words = read(CRASH)
-    record = bootrecord.decide(before, cause, "".join(map(chr, words or b"")))
+    note = "".join(map(chr, words or b""))
+    count(bootrecord.started(before, cause, note))
+    record = bootrecord.decide(before, cause, note)
     for _ in range(3):  # at most: the slot on trial, the confirmed slot, the other
         if record != before:
             keep(bootrecord, record)
@@ -175,6 +178,19 @@ def choose(cause: str) -> str | None:
     if record["outcome"]:
         say("%s: %s" % (record["outcome"], record["reason"]))
     return slot
+
+
+def count(word: str) -> None:
+    """Count one more start of this cause; what fails here costs counts, never a start."""
+    try:
+        starts = dict(loads(read(STARTS) or b"{}"))
+        starts[word] = starts.get(word, 0) + 1
+    except Exception:  # whatever else lies there: the counts begin anew
+        starts = {word: 1}
+    try:
+        write(STARTS, dumps(starts).encode())
+    except OSError as error:
+        say("start not counted: %s" % error)
 
 
 def keep(bootrecord, record: dict) -> None:  # noqa: ANN001 - the module

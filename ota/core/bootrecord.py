@@ -164,9 +164,9 @@ def decide(record: dict, cause: str, note: str = "") -> dict:
     `cause`: "power_on", "hard", "watchdog", "soft" or "deep_sleep"; `note`: what the last run left
     behind as its last words. The answer must be on flash before anything of the slot is imported.
     """
-    was_planned = record["planned"] == 1
-    crashed = cause == "watchdog" or (cause == "hard" and not was_planned)
-    why = note or ("watchdog" if cause == "watchdog" else "crash")
+    word = started(record, cause, note)
+    crashed = word in ("watchdog", "crash", "hard")
+    why = note or ("watchdog" if word == "watchdog" else "crash")
     record = dict(record)
     record["planned"] = 0
     if record["state"] == "staged":
@@ -183,6 +183,17 @@ def decide(record: dict, cause: str, note: str = "") -> dict:
         if record["crashes"] >= CRASHES_MAX and record["spoilt"] != other(record["slot"]):
             return fall(record, why)
     return record
+
+
+def started(record: dict, cause: str, note: str = "") -> str:
+    """Name what led to a start, by the record before `decide`: a word, append-only.
+
+    "power_on", "soft", "watchdog"; for a hard reset "crash" with last words, which outweigh a
+    plan, "planned" when it was written down first, else "hard": a panic.
+    """
+    if cause == "hard":
+        return "crash" if note else "planned" if record["planned"] else "hard"
+    return "planned" if cause == "deep_sleep" else cause
 
 
 def planned(record: dict) -> dict:

@@ -1,50 +1,11 @@
 """Boot and trial boot on flash: whatever happens to record and slots, a sound slot is started."""
 
-import hashlib
-import json
-
 import pytest
-from emulated import flash
+from slots import CRASH, HANG, MANIFEST, record_of, started, starts_of, two_slots
 
-from ota.build.compiler import compile_module
 from ota.core import bootrecord
-from ota.field.image import boot_files
 from sim import flashfiles
 from sim.node import Node
-
-IDLE = "print('runs {name}!')\nimport time\nwhile True:\n    time.sleep(1)\n"
-CRASH = "print('runs {name}!')\nraise ValueError('born to fail')\n"
-HANG = "print('runs {name}!')\nimport machine\nmachine.WDT(timeout=200)\nwhile True:\n    pass\n"
-MANIFEST = "ab" * 32
-
-
-def slot(folder, name, text):
-    """Give the files of a slot whose firmware.main does what `text` says."""
-    source = folder / f"{name}.py"
-    body = "".join(f"    {line}\n" for line in text.format(name=name).splitlines())
-    source.write_text("def main():\n" + body)
-    files = {
-        "firmware/main.mpy": compile_module(source, "firmware/main.py"),
-        "firmware/other.mpy": b"never imported, but signed",
-    }
-    lines = [json.dumps({"version": "1.0.0"})]
-    for path, plain in files.items():
-        lines.append(json.dumps([path, len(plain), hashlib.sha256(plain).hexdigest(), 1]))
-    files["manifest.jsonl"] = "\n".join(lines).encode() + b"\n"
-    return {f"{name}/{path}": content for path, content in files.items()}
-
-
-def copies(record):
-    """Give both copies of a boot record, the second one the newest."""
-    found = {}
-    for _ in range(2):
-        index, data, record = bootrecord.seal(record)
-        found[f"boot.{index}"] = data
-    return found
-
-
-def staged():
-    return bootrecord.stage(bootrecord.fresh(), "b", MANIFEST, "7", "1.1.0")
 
 
 @pytest.fixture
@@ -52,13 +13,8 @@ def chip(tmp_path):
     """Give a function that makes a node, off, of two slots and a boot record's files."""
     made = []
 
-    def make(a=IDLE, b=IDLE, record=None, **changes):
-        data = slot(tmp_path, "a", a) | slot(tmp_path, "b", b) | copies(record or staged())
-        data |= {path.replace("_", "/"): content for path, content in changes.items()}
-        path = tmp_path / f"{len(made)}.bin"
-        boot = boot_files()
-        flash(path, boot["main.py"].decode(), boot=boot["boot.py"].decode(), vfs=boot, data=data)
-        made.append(Node(path))
+    def make(**slots):
+        made.append(Node(two_slots(tmp_path, tmp_path / f"{len(made)}.bin", **slots)))
         return made[-1]
 
     yield make
@@ -66,24 +22,20 @@ def chip(tmp_path):
         node.close()
 
 
-def record_of(node):
-    files = flashfiles.read(node.flash.path, "data")
-    return bootrecord.newest([files.get("boot.0"), files.get("boot.1")])
-
-
-def started(node, deadline_s=20):
-    """Switch the node on and wait until firmware runs; give the slot."""
-    mark = len(node.console.text)
-    node.power_on()
-    shown = node.wait_text("!", deadline_s, mark)
-    return shown.partition("runs ")[2][:1]
-
-
-def test_the_confirmed_slot_starts_and_nothing_is_written(chip):
+def test_the_confirmed_slot_starts_and_nothing_is_written_but_the_count(chip):
     node = chip(record=bootrecord.fresh())
-    before = node.flash.counts.writes
+    before = flashfiles.read(node.flash.path, "data")
     assert started(node) == "a"
-    assert node.flash.counts.writes == before
+    assert flashfiles.read(node.flash.path, "data") == before | {"starts": b'{"power_on": 1}'}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff" * 2000, b"[1, 2]", b'{"power_on": "x"}', b"[" * 900]
+)
+def test_a_damaged_count_of_starts_begins_anew(chip, content):
+    node = chip(record=bootrecord.fresh(), starts=content)
+    assert started(node) == "a"
+    assert starts_of(node) == {"power_on": 1}
 
 
 def test_a_trial_that_crashes_goes_back_at_once_and_says_why(chip):

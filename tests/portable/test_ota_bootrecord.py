@@ -246,3 +246,23 @@ def test_minutes_of_a_trial_add_up_over_power_cuts():
     record = br.spend(br.decide(record, "power_on"), 5)
     assert record["minutes"] == 10
     assert br.fail(record, "x")["minutes"] == 0
+
+
+def test_a_start_has_one_cause():
+    record, planned = br.fresh(), br.planned(br.fresh())
+    for before, cause, note, word in (
+        (record, "power_on", "", "power_on"),
+        (planned, "power_on", "", "power_on"),
+        (record, "power_on", "words of a run before the cut", "power_on"),
+        (record, "hard", "", "hard"),
+        (planned, "hard", "", "planned"),
+        (record, "hard", "ValueError: x", "crash"),
+        (planned, "hard", "OSError: on the way to the reset", "crash"),
+        (record, "watchdog", "", "watchdog"),
+        (planned, "watchdog", "", "watchdog"),
+        (planned, "soft", "", "soft"),
+        (record, "deep_sleep", "", "planned"),
+    ):
+        assert br.started(before, cause, note) == word
+        counted = word in ("crash", "watchdog", "hard")
+        assert br.decide(before, cause, note)["crashes"] == counted
