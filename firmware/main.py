@@ -50,7 +50,7 @@ class Node:
         self.answered = {}
         self.counts = {}
         self.beat = 0
-        self.date_s = 0
+        self.date_s = self.tell_s = 0
         self.dying = ""
         self.tasks = []
         self.measuring = []
@@ -66,9 +66,11 @@ class Node:
 
         self.console.info("main", "planned reset: " + why)
         change_record(self.storage, bootrecord.planned)
-        if self.lamp:
-            self.lamp.full_and_hold()
-        port.Reset().reset()
+        try:
+            if self.lamp:
+                self.lamp.full_and_hold()
+        finally:  # it is written down: what came of the lamp is the next start's to see
+            port.Reset().reset()
 
     def healthy(self) -> None:
         """Forgive the slot its earlier crashes."""

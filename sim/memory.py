@@ -76,11 +76,13 @@ class Storage:
         self.files.pop(old)
 
     def make_folder(self, path: str) -> None:
-        """Make a folder whose parent exists."""
+        """Make a folder whose parent exists; a file that stands in its place is set aside."""
+        if path in self.files:
+            self.rename(path, path + ".odd")
         self.folders.add(path)
 
     def list(self, path: str) -> "list[str]":
-        """Name what lies in a folder, sorted."""
+        """Name the files in a folder, sorted."""
         start = path.rstrip("/") + "/"
         return sorted({p[len(start) :].split("/")[0] for p in self.files if p.startswith(start)})
 

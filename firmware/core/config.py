@@ -63,6 +63,7 @@ def validate(document: object) -> dict:
         "window_s": top.whole("window_s", 1, 86400, 600),
         "sample_s": top.whole("sample_s", 1, 3600, 10),
         "poll_s": top.whole("poll_s", 1, 86400, 300),
+        "heartbeat_s": top.whole("heartbeat_s", 1, 86400, 3600),
         "ignored": [],
     }
     if config["sample_s"] > config["window_s"]:

@@ -15,8 +15,10 @@ Storage(root="")            files by absolute path
     read(path, limit) -> bytes | None   None: no such file; ValueError: longer than `limit` bytes
     write(path, data)       atomic: under a new name, synced, renamed over
     append(path, data)      synced
-    remove(path), rename(old, new), make_folder(path): no error when there is nothing to do
-    list(path) -> sorted names, [] without the folder; exists(path) -> bool; size(path) -> int
+    remove(path), rename(old, new), make_folder(path): no error when there is nothing to do;
+                            a file in a folder's place is set aside
+    list(path) -> sorted names of files, [] without the folder
+    exists(path) -> bool; size(path) -> int
     free_blocks(path="/data") -> int    4 KiB blocks
 Network()
     start()                 radio on; its buffers are taken and random numbers are good from here

@@ -5,6 +5,7 @@ import gc
 import os
 import socket
 
+_FOLDER = 0x4000  # of a file's type or mode
 _TICKS_MASK = (1 << 30) - 1
 _UDP_LIMIT = 512
 _UDP_POLL_S = 0.02
@@ -126,14 +127,19 @@ class Storage:
         os.rename(self._root + old, self._root + new)
 
     def make_folder(self, path: str) -> None:
-        """Make a folder whose parent exists."""
-        if not self.exists(path):
+        """Make a folder whose parent exists; a file that stands in its place is set aside."""
+        stat = self._stat(path)
+        if stat and not stat[0] & _FOLDER:
+            self.rename(path, path + ".odd")
+        if not stat or not stat[0] & _FOLDER:
             os.mkdir(self._root + path)
 
     def list(self, path: str) -> list:
-        """Name what lies in a folder, sorted."""
+        """Name the files in a folder, sorted."""
         try:
-            return sorted(os.listdir(self._root + path))
+            return sorted(
+                [each[0] for each in os.ilistdir(self._root + path) if each[1] != _FOLDER]
+            )
         except OSError:
             return []
 

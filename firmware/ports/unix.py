@@ -25,8 +25,21 @@ except ImportError:  # CPython
         return int(time.monotonic() * 1000)  # pyright: ignore[reportAttributeAccessIssue]
 
 
-Storage = common.Storage
 random = os.urandom
+
+
+class Storage(common.Storage):
+    """Files by absolute path."""
+
+    def list(self, path: str) -> list:
+        """Name the files in a folder, sorted."""
+        if hasattr(os, "ilistdir"):
+            return super().list(path)
+        try:  # CPython
+            found = [each.name for each in os.scandir(self._root + path) if each.is_file()]  # pyright: ignore[reportAttributeAccessIssue]
+        except OSError:
+            return []
+        return sorted(found)
 
 
 class Clock(common.Clock):

@@ -16,6 +16,7 @@ Every task is `async def run(node)`. `node` is made in firmware/main.py and carr
     measuring       the tasks of that; errand: why there are none
     client          ota.device.http.Client, None until the node has a certificate
     date_s          uptime in s from which the server's Date is looked at again
+    tell_s          uptime in s from which the next heartbeat is due
     beat            uptime in s of the light task's last turn
     ambient         the light sensor's driver or None
     filled          asyncio.Event: a window has come into the outbox

@@ -71,7 +71,11 @@ async def enrol(node) -> int:
     if node.measuring and node.storage.exists(CLAIM) and not measuring.has_room(node):
         if node.clock.uptime_s() < _LOOK_S:
             return 60
-        await measuring.make_room(node, measuring.ENROLMENT)
+        try:
+            await measuring.make_room(node, measuring.ENROLMENT)
+        except OSError as error:
+            node.console.error("identity", "flash: %s" % error)
+            return 60
     from firmware.tasks import enrol as enrolment
 
     try:

@@ -11,6 +11,8 @@ from firmware.tasks import supervise
 from firmware.tasks.loading import let_go, load
 
 FLAG = "/data/errand"
+ERRANDS = "/data/errands"
+ERRANDS_PER_DAY = 12  # two planned starts each, whatever a server offers
 ENROLMENT = "enrolment"
 UPDATE = "an update"
 _CLAIM = "/etc/claim"
@@ -57,10 +59,13 @@ _UPDATER = (
 
 def errand(storage) -> str:
     """Tell what this start is for: UPDATE, ENROLMENT or, to measure, ""."""
-    why = storage.read(FLAG, 16)
-    if why:
-        storage.remove(FLAG)
-        return why.decode()
+    try:
+        why = storage.read(FLAG, 16)
+        if why:
+            storage.remove(FLAG)
+            return why.decode()
+    except (OSError, ValueError):
+        pass  # whatever lies there, it is no errand
     return ENROLMENT if storage.exists(_CLAIM) and not storage.exists(_IDENTITY) else ""
 
 
@@ -82,11 +87,15 @@ def begin(node) -> None:
 
 
 def start(node) -> None:
-    """Open the outbox, start sampling and uplink."""
+    """Open the outbox, start sampling and uplink; without an outbox the rest goes on."""
     load(*_MODULES)
     from firmware.tasks import outbox, sample, uplink
 
-    node.outbox = outbox.Outbox(node.storage, node.random)
+    try:
+        node.outbox = outbox.Outbox(node.storage, node.random)
+    except OSError as error:
+        supervise.record(node, "outbox", error)
+        return
     if node.clock.synced:
         node.outbox.dated(node.clock.now() - node.clock.uptime_s())
     for name, work in (("sample", sample.run), ("uplink", uplink.run)):
@@ -98,8 +107,29 @@ def has_room(node) -> bool:
     return node.memory.note().get("heap_free", _ROOM_BYTES) >= _ROOM_BYTES
 
 
+def may_leave(node) -> bool:
+    """Spend one of the day's errands for updates; False when there is none left."""
+    today = node.clock.now() // 86400
+    spent = 0
+    try:
+        day, _, count = (node.storage.read(ERRANDS, 32) or b"").partition(b" ")
+        if int(day) == today:
+            spent = int(count)
+    except ValueError:
+        pass  # none yet, or whatever else lies there
+    if spent >= ERRANDS_PER_DAY:
+        node.console.warn("update", "%d errands today: no more" % spent)
+        return False
+    node.storage.write(ERRANDS, b"%d %d" % (today, spent + 1))
+    return True
+
+
 async def make_room(node, why: str) -> None:
-    """Start anew for an errand; the open window is closed as long as it is."""
+    """Start anew for an errand; the open window is closed as long as it is.
+
+    OSError when the flash refuses; it then measures on.
+    """
+    node.storage.write(FLAG, why.encode())
     while node.measuring:
         task = node.measuring.pop()
         task.cancel()
@@ -107,8 +137,11 @@ async def make_room(node, why: str) -> None:
             await task
         except asyncio.CancelledError:
             pass
-    node.storage.write(FLAG, why.encode())
-    node.restart("room for " + why)
+    try:
+        node.restart("room for " + why)
+    except OSError:
+        start(node)
+        raise
 
 
 def make_more_room(node) -> None:
@@ -119,7 +152,7 @@ def make_more_room(node) -> None:
 
 def resume(node) -> None:
     """Measure again after an errand: at once where there is room, else after a clean start."""
-    if node.measuring:
+    if not node.errand:
         return
     if node.errand == UPDATE or not has_room(node):
         node.restart("measuring again")

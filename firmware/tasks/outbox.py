@@ -5,7 +5,7 @@ core/outboxlog), only ever appended to. `box` is a random name of this run of se
 new one is made when nothing is there or the newest segment is damaged, so that a pair (box, seq)
 is never given twice. Lines without streams are marks, told apart by `mark`:
 
-    head  first line of a segment: `seq` the next to give, `ack`, `lost`, `times`
+    head  first line of a segment: `seq` the next to give, `ack`, `lost`, `dropped`, `times`
     ack   all up to `seq` of this box is acknowledged
     time  windows of the start `boot` that carry `up` ended at `up` + `offset` (unix s)
 
@@ -33,6 +33,7 @@ class Outbox:
         self._segments_max = segments_max
         self.boot = hexlify(random(4)).decode()
         self.lost = 0  # windows that can no longer be sent: dropped, damaged or undatable
+        self.dropped = 0  # of these, the ones that had to make room
         self.rejected = 0  # records that the server refused, since the start
         self._recover()
 
@@ -42,12 +43,12 @@ class Outbox:
         OSError when the flash refuses even after the oldest segment has gone.
         """
         entry = dict(window)
-        entry["seq"] = self._next
+        entry["seq"] = self.seq
         if "t" not in entry:
             entry["boot"] = self.boot
             self._undated = True
         self._append(outboxlog.encode(entry))
-        self._next += 1
+        self.seq += 1
         return entry["seq"]
 
     def dated(self, offset: int) -> None:
@@ -55,7 +56,7 @@ class Outbox:
         known = self._times.get(self.boot)
         if self._undated and known is None:
             self._times[self.boot] = offset
-            self._mark({"seq": self._next, "mark": "time", "boot": self.boot, "offset": offset})
+            self._mark({"seq": self.seq, "mark": "time", "boot": self.boot, "offset": offset})
 
     def pending(self):
         """Iterate over what is to be sent, oldest first: (position, box, entry with `t`).
@@ -63,7 +64,7 @@ class Outbox:
         Stops before a window that may yet be dated. `acknowledge` takes a position. A file stays
         open between two steps: close the generator before anything else is done to the outbox.
         """
-        for name in self._names():
+        for name in self.segments():
             number, box = _split(name)
             offset = 0
             if number < self._at[0]:
@@ -92,11 +93,11 @@ class Outbox:
         if position <= self._at:
             return
         self._at = position
-        for name in self._names()[:-1]:
+        for name in self.segments()[:-1]:
             if _split(name)[0] < position[0]:
                 self._storage.remove(FOLDER + "/" + name)
-        if box == self.box and seq > self._ack:
-            self._ack = seq
+        if box == self.box and seq > self.ack:
+            self.ack = seq
             self._mark({"seq": seq, "mark": "ack"})
 
     def set_aside(self, text: str) -> None:
@@ -107,10 +108,14 @@ class Outbox:
             self._storage.rename(REJECTED, REJECTED + ".1")
         self._storage.append(REJECTED, line)
 
+    def segments(self) -> list:
+        """Name the segments, oldest first."""
+        return [n for n in self._storage.list(FOLDER) if _is_segment(n)]
+
     def _recover(self) -> None:
         self.box = ""
-        self._next = 1
-        self._ack = 0
+        self.seq = 1
+        self.ack = 0
         self._times = {}
         self._undated = False
         self._size = 0
@@ -121,14 +126,14 @@ class Outbox:
         for name in self._storage.list(FOLDER):
             if name.endswith(".new"):
                 self._storage.remove(FOLDER + "/" + name)
-        names = self._names()
+        names = self.segments()
         if names:
             self._number, self.box = _split(names[-1])
             if self._read_newest(names[-1]):
                 return
         self.box = hexlify(self._random(4)).decode()
-        self._next = 1
-        self._ack = 0
+        self.seq = 1
+        self.ack = 0
         self._begin(b"")
 
     def _read_newest(self, name: str) -> bool:
@@ -149,16 +154,17 @@ class Outbox:
     def _take(self, entry: dict) -> None:
         mark = entry.get("mark")
         if mark == "head":
-            self._next = entry["seq"]
-            self._ack = entry["ack"] + 0
+            self.seq = entry["seq"]
+            self.ack = entry["ack"] + 0
             self.lost = entry["lost"] + 0
+            self.dropped = entry.get("dropped", 0) + 0
             self._times = {boot: offset + 0 for boot, offset in entry["times"]}
         elif mark == "ack":
-            self._ack = entry["seq"]
+            self.ack = entry["seq"]
         elif mark == "time":
             self._times[entry["boot"]] = entry["offset"] + 0
         else:
-            self._next = entry["seq"] + 1
+            self.seq = entry["seq"] + 1
 
     def _append(self, line: bytes) -> None:
         if self._size + len(line) > BLOCK_BYTES:
@@ -177,7 +183,7 @@ class Outbox:
 
     def _begin(self, line: bytes) -> None:
         """Start a segment with this line, dropping the oldest ones when there are too many."""
-        names = self._names()
+        names = self.segments()
         while names and (
             len(names) >= self._segments_max
             or (len(names) > 1 and self._storage.free_blocks() < RESERVE_BLOCKS)
@@ -186,11 +192,12 @@ class Outbox:
         while len(self._times) > _TIMES_MAX:
             self._times.pop(next(boot for boot in self._times if boot != self.boot))
         head = {
-            "seq": self._next,
+            "seq": self.seq,
             "streams": {},
             "mark": "head",
-            "ack": self._ack,
+            "ack": self.ack,
             "lost": self.lost,
+            "dropped": self.dropped,
             "times": [[boot, self._times[boot]] for boot in self._times],
         }
         self._number += 1
@@ -200,14 +207,16 @@ class Outbox:
 
     def _drop(self, name: str) -> None:
         number, box = _split(name)
+        before = self.lost
         with self._storage.open(FOLDER + "/" + name) as file:
             for end, entry in outboxlog.Reader(file):
                 if (number, end) > self._at and self._is_due(box, entry):
                     self._lose_once((number, end))
+        self.dropped += self.lost - before
         self._storage.remove(FOLDER + "/" + name)
 
     def _is_due(self, box: str, entry: dict) -> bool:
-        return "mark" not in entry and (box != self.box or entry["seq"] > self._ack)
+        return "mark" not in entry and (box != self.box or entry["seq"] > self.ack)
 
     def _date(self, entry: dict) -> bool:
         offset = self._times.get(entry["boot"])
@@ -223,9 +232,6 @@ class Outbox:
 
     def _path(self) -> str:
         return "%s/%08d.%s" % (FOLDER, self._number, self.box)
-
-    def _names(self) -> list:
-        return [n for n in self._storage.list(FOLDER) if _is_segment(n)]
 
 
 def _is_segment(name: str) -> bool:

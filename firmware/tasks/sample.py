@@ -32,7 +32,10 @@ async def run(node) -> None:
         try:
             end_s = await fill(node, due, windows, reading, began_s)
         except asyncio.CancelledError:
-            close(node, windows, began_s, node.clock.uptime_s())
+            try:
+                close(node, windows, began_s, node.clock.uptime_s())
+            except OSError as error:  # a flash that refuses stops no cancellation
+                supervise.record(node, "sample", error)
             raise
         close(node, windows, began_s, end_s)
         began_s = end_s

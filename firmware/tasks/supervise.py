@@ -5,7 +5,7 @@ import gc
 import sys
 
 BACKOFF_MAX_S = 300
-STREAK_MAX = 8  # crashes in a row, some eight minutes, after which the node starts anew
+STREAK_MAX = 8  # crashes in a row, some four minutes, after which the node starts anew
 _SETTLED_S = 600  # a task that lived so long starts a new streak
 _PULSE_S = 5
 _FIRST_S = 60

@@ -46,23 +46,28 @@ async def run(node) -> None:
             wait_s = max(wait_s, min(error.retry_after_s, 3600))
         except errors.NetworkError as error:
             node.console.warn("update", errors.reason(error))
+        except OSError as error:  # what the flash refuses now, it may take another time
+            node.console.error("update", "flash: %s" % error)
         finally:
             let_go(*_MODULES)
         await asyncio.sleep(wait_s)
 
 
 async def turn(node) -> int:
-    """Send what is to report, poll, do what is offered; seconds until the next turn."""
+    """Send what is to report, poll, tell, do what is offered; seconds until the next turn."""
     if node.storage.exists(REPORTS):
         from ota.device.report import Reports
 
         await Reports(DATA).send(node.client, node.id)
     offer = await poll(node)
-    node.console.info("update", "memory with TLS open %s" % node.memory.note())
+    figures = node.memory.note()
+    node.console.info("update", "memory with TLS open %s" % figures)
+    if offer.config or node.clock.uptime_s() >= node.tell_s:
+        await tell(node, figures)
     poll_s = node.config["poll_s"]
     if offer.action or offer.cancellation:
         if node.measuring and not measuring.has_room(node):
-            if node.clock.uptime_s() < poll_s:
+            if node.clock.uptime_s() < poll_s or not measuring.may_leave(node):
                 return poll_s  # as long as that it measures, between two errands
             keep_parts(node)
             await measuring.make_room(node, measuring.UPDATE)
@@ -90,22 +95,35 @@ async def update(node, offer) -> None:
 
 def keep_parts(node) -> None:
     """Keep which parts answer: no more will be asked of the next release."""
-    node.storage.write(PARTS, ",".join(sorted(node.answered)).encode())
+    try:
+        node.storage.write(PARTS, ",".join(sorted(node.answered)).encode())
+    except OSError as error:
+        node.console.error("update", "%s cannot be written: %s" % (PARTS, error))
 
 
 async def poll(node):
-    """Poll once; give the server what it asks to know of the node."""
+    """Poll once."""
     from ota.device import poll as ddi
 
     from firmware.tasks import clock
 
     offer = await ddi.poll(node.client, node.id)
     clock.take_date(node, offer.headers)
-    if offer.config:
-        release = node.release
-        about = {"version": release["version"], "board": release["board"], "runtime": runtime()}
-        await ddi.tell(node.client, node.id, about)
     return offer
+
+
+async def tell(node, figures: dict) -> None:
+    """Send a heartbeat; not in an errand's start, whose heap is the update's."""
+    if node.errand == measuring.UPDATE:
+        return
+    try:
+        from firmware.tasks import heartbeat
+
+        await heartbeat.send(node, figures)
+        del heartbeat
+    except Exception as error:  # nothing of it may stand in an update's way; the next poll tries
+        node.console.warn("update", "heartbeat: " + errors.reason(error))
+    let_go("firmware.tasks.heartbeat")
 
 
 def ports(node):

@@ -169,9 +169,9 @@ class Client:
 
     async def _dial(self) -> None:
         host = self._address
-        if self._resolve:
-            host = await self._resolve(host)
         try:
+            if self._resolve:
+                host = await self._resolve(host)
             self._reader, self._writer = await asyncio.open_connection(
                 host,
                 self._port,

@@ -52,8 +52,8 @@ async def poll(client, device: str) -> Offer:  # noqa: ANN001 - an http.Client
 
 
 async def tell(client, device: str, data: dict[str, str]) -> None:  # noqa: ANN001
-    """Send configData: what the node says of itself."""
-    body = json.dumps({"mode": "merge", "data": data}).encode()
+    """Send configData: all that the node says of itself, in place of what it said before."""
+    body = json.dumps({"mode": "replace", "data": data}).encode()
     response = await client.request("PUT", base(device) + "/configData", body, "application/json")
     if response.status >= 400:
         raise response.refusal()

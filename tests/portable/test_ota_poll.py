@@ -154,7 +154,7 @@ def test_what_a_node_says_of_itself():
     asyncio.run(poll.tell(client, DEVICE, {"version": "1.1.0"}))
     method, _, body, content_type, _ = client.asked[0]
     assert (method, content_type) == ("PUT", "application/json")
-    assert json.loads(body) == {"mode": "merge", "data": {"version": "1.1.0"}}
+    assert json.loads(body) == {"mode": "replace", "data": {"version": "1.1.0"}}
     client.answers[BASE + "/configData"] = (500, b"")
     try:
         asyncio.run(poll.tell(client, DEVICE, {}))

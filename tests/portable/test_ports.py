@@ -2,7 +2,7 @@
 
 import os
 
-from firmware.ports import common, dns
+from firmware.ports import common, dns, unix
 from sim import memory
 
 
@@ -11,7 +11,7 @@ def storages():
     root = "/tmp/lamppost-" + "".join(["%02x" % byte for byte in os.urandom(6)])
     os.mkdir(root)
     os.mkdir(root + "/data")
-    return memory.Storage(), common.Storage(root)
+    return memory.Storage(), unix.Storage(root)
 
 
 def raises(kind, act, *arguments):
@@ -72,6 +72,16 @@ def test_folders():
         storage.write("/data/sub/a", b"")
         assert storage.list("/data/sub") == ["a", "b"]
         assert storage.free_blocks("/data") > 0
+
+
+def test_only_files_are_named_and_a_file_in_a_folders_place_is_set_aside():
+    for storage in storages():
+        storage.write("/data/box", b"no folder")
+        storage.make_folder("/data/box")
+        storage.make_folder("/data/box/00000001.deadbeef")
+        storage.write("/data/box/a", b"")
+        assert storage.list("/data/box") == ["a"]
+        assert storage.read("/data/box.odd", 20) == b"no folder"
 
 
 class Ticks:
