@@ -65,13 +65,14 @@ async def release(client, trusted: tuf.Trusted, board: str, version: str, path: 
         raise BadLength("manifest of %d bytes" % length)
     if not await files.matches(path, length, digest):
         new = path + ".part"
-        url = "/tuf/targets/%s/%s.%s.jsonl" % (board, digest, version)
-        with open(new, "wb") as file:
-            n = await client.download(url, file.write, length)
-        if n != length:
-            raise BadLength("manifest: %d bytes, %d expected" % (n, length))
-        if not await files.matches(new, length, digest):
-            raise BadHash("manifest: other bytes than signed")
+        if not await files.matches(new, length, digest):  # whole, when the power went just then
+            url = "/tuf/targets/%s/%s.%s.jsonl" % (board, digest, version)
+            with open(new, "wb") as file:
+                n = await client.download(url, file.write, length)
+            if n != length:
+                raise BadLength("manifest: %d bytes, %d expected" % (n, length))
+            if not await files.matches(new, length, digest):
+                raise BadHash("manifest: other bytes than signed")
         files.replace(new, path)
     return digest
 

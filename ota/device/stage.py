@@ -2,18 +2,21 @@
 
 The manifest waits in the slot as `manifest.new`. `manifest.jsonl` is removed first and written
 last, by renaming: a slot without it is not whole, and the boot code does not start it. Each file
-is written beside the slot, hashed and renamed into it, so whole files survive a power cut.
+is written beside the slot, hashed and renamed into it; what was fetched for it goes only then, so
+no power cut has a whole file fetched twice.
 """
 
 import errno
 import os
 
 from ota.core import limits, manifest
-from ota.core.errors import BadFormat, BadHash, BadLength
+from ota.core.errors import BadFormat, BadHash, BadLength, RepositoryError
 from ota.device import files
 
 _MANIFEST = "/manifest.jsonl"
 WAITING = "/manifest.new"
+_NEW = "/new"
+_PACKED = "/new.z"
 
 
 async def fill(client, data: str, idle: str, active: str) -> tuple[int, int]:  # noqa: ANN001
@@ -31,20 +34,21 @@ async def fill(client, data: str, idle: str, active: str) -> tuple[int, int]:  #
             place = idle + "/" + path
             if await files.matches(place, size, digest):
                 continue
-            new = data + "/new"
+            new = data + _NEW
             if not await _copy(active, size, digest, new):
-                await _download(client, data, size, digest, zsize)
-                count += 1
-                total += zsize
+                fetched = await _get(client, data, size, digest, zsize)
+                count += fetched > 0
+                total += fetched
             files.make_folders(place)
             files.replace(new, place)
+            files.remove(data + _PACKED)
     files.replace(idle + WAITING, idle + _MANIFEST)
     return count, total
 
 
 def clean(data: str, idle: str) -> None:
     """Remove what an update that ended left beside the slots' files."""
-    for path in (data + "/new", data + "/new.z", idle + WAITING, idle + WAITING + ".part"):
+    for path in (data + _NEW, data + _PACKED, idle + WAITING, idle + WAITING + ".part"):
         files.remove(path)
 
 
@@ -91,17 +95,32 @@ def _place_of(digest: str, slot: str) -> str:
     return ""
 
 
-async def _download(client, data: str, size: int, digest: str, zsize: int) -> None:  # noqa: ANN001
-    """Get a file, deflated, and inflate it to DATA/new, never beyond the signed sizes."""
-    packed = data + "/new.z"
+async def _get(client, data: str, size: int, digest: str, zsize: int) -> int:  # noqa: ANN001
+    """Get a file, deflated, and inflate it to DATA/new; return the bytes that were fetched.
+
+    None are when it lies there whole since the power went.
+    """
+    packed = data + _PACKED
+    try:
+        if os.stat(packed)[6] == zsize:
+            await _inflate(data, size, digest)
+            return 0
+    except (RepositoryError, OSError):
+        pass  # there is none, or another file's
     with open(packed, "wb") as sink:
         n = await client.download("/files/" + digest, sink.write, zsize)
     if n != zsize:
         raise BadLength("%s: %d bytes, %d expected" % (digest[:16], n, zsize))
+    await _inflate(data, size, digest)
+    return n
+
+
+async def _inflate(data: str, size: int, digest: str) -> None:
+    """Inflate DATA/new.z to DATA/new, never beyond the signed size."""
     from deflate import ZLIB, DeflateIO
 
     try:
-        with open(packed, "rb") as source, open(data + "/new", "wb") as sink:
+        with open(data + _PACKED, "rb") as source, open(data + _NEW, "wb") as sink:
             plain = DeflateIO(source, ZLIB, limits.WINDOW_BITS)
             found = await files.copy(plain, sink, size)
     except (EOFError, ValueError):
@@ -110,7 +129,6 @@ async def _download(client, data: str, size: int, digest: str, zsize: int) -> No
         if error.errno != errno.EINVAL:
             raise
         raise BadFormat("%s: deflate is corrupt" % digest[:16])
-    files.remove(packed)
     if not found:
         raise BadLength("%s: not the %d bytes signed" % (digest[:16], size))
     if found != digest:
