@@ -30,6 +30,7 @@ T = TypeVar("T")
 _RESETS = (HARD, SOFT, DEEP_SLEEP)  # the kinds of the channel's R
 _QUICK = 3  # starts in a row that never came to boot.py: the runtime itself is broken
 _START_S = 20.0  # what has not come to boot.py by then never will
+_END_S = 30.0  # a killed process goes at once, unless the kernel is in the middle of a disk write
 _SHORT_S = 1.0  # a run shorter than this makes the pause before the next one longer
 _PAUSES_S = (0.0, 0.0, 0.05, 0.1, 0.2, 0.5, 1.0)
 _TAIL = 2000
@@ -109,7 +110,7 @@ class Node:
     def power_off(self) -> None:
         """Cut the power of node and lamp now; the node is off when this returns."""
         self.unplug()
-        self.wait(lambda: self._vm is None, 10, "the VM to end")
+        self.wait(lambda: (vm := self._vm) is None or vm.ended(), _END_S, "the VM to end")
 
     def unplug(self) -> None:
         """Cut the power of node and lamp; the VM ends a moment later."""
@@ -143,9 +144,10 @@ class Node:
         """Return the first true value of `predicate`; DeadlineError with the console's end."""
         if value := self.loop.wait(predicate, deadline_s):
             return value
+        condition = vm.condition if (vm := self._vm) else "no VM"
         raise DeadlineError(
-            f"waited {deadline_s:g} s for {what or 'the node'}; it is {self.state}, started by "
-            f"{', '.join(self.resets[-8:]) or 'nobody'}; its console ends:\n"
+            f"waited {deadline_s:g} s for {what or 'the node'}; it is {self.state} ({condition}),"
+            f" started by {', '.join(self.resets[-8:]) or 'nobody'}; its console ends:\n"
             f"{self.console.text[-_TAIL:]}"
         )
 
@@ -205,7 +207,6 @@ class Node:
         """End this run of the chip; `ending`: the next start's cause (None: off) and its delay."""
         if self._restart:
             self._restart.cancel()
-            self._restart = None
         if self._vm:
             self._ending = ending
             self._vm.kill()
@@ -244,8 +245,7 @@ class Node:
         if op == "X":
             self.cuts += 1
             self.flash.disarm()
-            self._mains(False)
-            self._stop((None, 0.0))
+            self.unplug()
             return
         cause = _RESETS[payload[0]]
         asleep_ms = int.from_bytes(payload[1:5], "little")

@@ -79,8 +79,32 @@ class Vm:
     @property
     def sleeps(self) -> bool:
         """Whether it waits in a system call."""
+        return self._state() == "S"
+
+    @property
+    def condition(self) -> str:
+        """What the kernel says of the process, for error messages: state and wait channel."""
+        try:
+            channel = Path(f"/proc/{self.pid}/wchan").read_text(encoding="ascii")
+            return f"process {self.pid} in state {self._state()} at {channel}"
+        except OSError:
+            return f"process {self.pid} is gone"
+
+    def ended(self) -> bool:
+        """Whether it has ended; takes note of it should the loop not have come to it yet.
+
+        A machine that was paused, or has no CPU left for the loop's thread, is no reason to
+        wait for an end that is there.
+        """
+        with self._loop.lock:
+            how = os.WEXITED | os.WNOHANG | os.WNOWAIT
+            if self.alive and os.waitid(os.P_PIDFD, self._pidfd, how):
+                self._reap()
+            return not self.alive
+
+    def _state(self) -> str:
         stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii")
-        return stat.rpartition(")")[2].split()[0] == "S"
+        return stat.rpartition(")")[2].split()[0]
 
     def _reap(self) -> None:
         _, status = os.waitpid(self.pid, 0)

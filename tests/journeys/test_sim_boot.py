@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import selectors
 import signal
 import subprocess
 import sys
@@ -203,6 +204,25 @@ def test_many_nodes_share_one_process(node):
         chip.wait_text(f"I am {i}", 10)
     assert len({chip.id for chip in chips}) == 12
     assert len({chip.serial for chip in chips}) == 12
+
+
+def test_an_end_that_the_loop_never_hears_of_is_noticed_all_the_same(node):
+    chip = node("")
+    chip.wait_text(">>> ", 10)
+    selector, pidfd = chip.loop._selector, chip._vm._pidfd
+    with chip.loop.lock:
+        selector.modify(pidfd, selectors.EVENT_WRITE, chip._vm._reap)  # never: it is no pipe
+    chip.power_off()
+    assert chip.state == "off"
+    chip.power_on()
+    chip.wait_text(">>> ", 10, chip.console.length)
+
+
+def test_what_keeps_a_node_from_ending_is_told(node):
+    chip = node("")
+    chip.wait_text(">>> ", 10)
+    with pytest.raises(DeadlineError, match=r"prompt \(process \d+ in state S at \w+\)"):
+        chip.wait(lambda: False, 0.1, "nothing")
 
 
 def test_ended_or_killed_the_host_leaves_no_processes(node, tmp_path):
