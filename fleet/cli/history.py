@@ -22,8 +22,8 @@ _SENTENCES = {
     "version": "runs {to}, before {from}",
     "clock_lost": "lost its time server ({from}); its clock goes by {to}",
     "clock_back": "has its time from {to} again",
-    "dropped": "{windows} windows dropped, {total} in all",
-    "set_aside": "{windows} windows set aside, {total} in all",
+    "dropped": "{count} windows dropped, {total} since its start",
+    "set_aside": "{count} records set aside, {total} since its start",
 }
 _BLAMED = ("crash", "watchdog", "hard")
 

@@ -159,9 +159,9 @@ def _beat(beat: dict[str, Any], now: int) -> list[tuple[str, str | None]]:
     windows = [
         f"{beat[key]} {name}"
         for key, name in (
-            ("outbox", "waiting"),
+            ("outbox", "windows waiting"),
             ("dropped", "dropped"),
-            ("set_aside", "set aside"),
+            ("set_aside", "records set aside"),
         )
         if beat[key] is not None
     ]
@@ -172,7 +172,7 @@ def _beat(beat: dict[str, Any], now: int) -> list[tuple[str, str | None]]:
         ("restarts", restarts),
         ("starts", f"{causes}, since the flash was formatted" if causes else None),
         ("memory", ", ".join(memory) or None),
-        ("windows", ", ".join(windows) or None),
+        ("outbox", ", ".join(windows) or None),
         ("signal", signal(beat["rssi"])),
         ("clock", beat["clock"]),
         ("errors", counted(beat["errors"]) or "none since its start"),

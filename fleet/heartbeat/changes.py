@@ -91,8 +91,10 @@ def _restarts(old: Known, said: Said) -> int | None:
 
 
 def _changes(before: Known, after: Known) -> list[Change]:
-    found = [_restart(before, after), _version(before, after), _clock(before, after)]
-    found += [_loss(name, before, after) for name in words.LOSSES]
+    restart = _restart(before, after)
+    found = [restart, _version(before, after), _clock(before, after)]
+    known = {} if restart is not None else before.numbers  # counts of losses begin at a start
+    found += [_loss(name, known, after.numbers) for name in words.LOSSES]
     return [change for change in found if change is not None]
 
 
@@ -123,9 +125,7 @@ def _clock(before: Known, after: Known) -> Change | None:
     return Change(kind, {"from": before.clock, "to": after.clock})
 
 
-def _loss(name: str, before: Known, after: Known) -> Change | None:
-    total = after.numbers.get(name, 0)
-    known = before.numbers.get(name, 0)
-    # A smaller count began anew at a start: all of it is news.
-    windows = total - known if total >= known else total
-    return Change(name, {"windows": windows, "total": total}) if windows else None
+def _loss(name: str, before: dict[str, int], after: dict[str, int]) -> Change | None:
+    total = after.get(name, 0)
+    count = total - before.get(name, 0)
+    return Change(name, {"count": count, "total": total}) if count > 0 else None

@@ -20,7 +20,7 @@ NUMBERS = {
     "idf_largest": COUNT,  # bytes
     "outbox": COUNT,  # windows waiting
     "dropped": COUNT,  # windows that the bounded outbox let go
-    "set_aside": COUNT,  # windows that the server refused
+    "set_aside": COUNT,  # records that the server refused
     "rssi": (-150, 20),  # dBm
 }
 LOSSES = ("dropped", "set_aside")
