@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from sim import demo as demonstration
+from sim.demo import telling
+from sim.demo.cast import LEAST
 from sim.errors import SimError
 from sim.runtime import NoRuntimeError, command
 
@@ -20,13 +21,21 @@ from sim.runtime import NoRuntimeError, command
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write checks and figures to this file.",
 )
-@click.option("--seed", default=1, show_default=True, help="Whose weather and air it is.")
-def demo(once: bool, json_file: Path | None, seed: int) -> None:
-    """Watch one emulated node do everything, step by step.
+@click.option("--seed", default=1, show_default=True, help="Whose weather, streets and bad luck.")
+@click.option(
+    "--nodes",
+    type=click.IntRange(LEAST, 100),
+    default=8,
+    show_default=True,
+    help="How many lamp posts; of eight, five measure air and three give light.",
+)
+def demo(once: bool, json_file: Path | None, seed: int, nodes: int) -> None:
+    """Watch a small city: eight emulated nodes and a real server on this machine.
 
-    It boots from its own flash image, makes its key, enrols, measures, takes a signed update,
-    reverts a broken one, refuses a forged one and survives a power cut, against a real server on
-    this machine. The exit status is 0 only if every check held. Nothing is left behind.
+    They boot from flash images of their own, enrol, measure and report; take a signed release in
+    waves; a broken one and one that crashes stop by themselves; two nodes go silent and catch up;
+    a thief is refused; power and networks fail. Everything is counted. The exit status is 0 only
+    if every check held. Nothing is left behind.
     """
     try:
         command()
@@ -38,11 +47,13 @@ def demo(once: bool, json_file: Path | None, seed: int) -> None:
         signal.signal(name, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="lamppost-demo-") as folder:
         try:
-            held = demonstration.tell(Path(folder), seed, json_file, once=once)
+            held = telling.tell(
+                Path(folder), nodes=nodes, seed=seed, json_file=json_file, once=once
+            )
         except (SimError, OSError) as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
-            click.echo("stopped before the end; server and node are ended, nothing is left")
+            click.echo("stopped before the end; server and nodes are ended, nothing is left")
             held = False
     sys.exit(0 if held else 1)
 
