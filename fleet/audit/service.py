@@ -1,6 +1,6 @@
 """Appending to and reading from the audit. There is nothing else to do with it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,15 +87,16 @@ async def about(
     device_id: str,
     *,
     refusals: bool,
+    told: Collection[str],
     before: Before | None,
     limit: int,
 ) -> Sequence[Event]:
     """Return the scope's events about a node, newest first; with *refusals*, also these.
 
-    Left out is what its updates' own reports tell: the words that the node itself ended one with.
+    told: acts that are left out where they are the node's own, since it tells them elsewhere.
     """
-    told = and_(Event.act.startswith("update."), Event.actor == f"node:{device_id}")
-    query = select(Event).where(Event.subject == device_id, not_(told))
+    own = and_(Event.act.in_(told), Event.actor == f"node:{device_id}")
+    query = select(Event).where(Event.subject == device_id, not_(own))
     if not refusals:
         query = query.where(Event.outcome == DONE)
     if not scope.everywhere:

@@ -1,6 +1,6 @@
 """PURE: the words of a heartbeat. Sent by nodes and stored: append-only.
 
-A heartbeat is DDI configData, so every value is a string (fleet/decisions/0006). Counts of starts
+A heartbeat is DDI configData, so every value is a string (fleet/decisions/0007). Counts of starts
 are since the node's flash was formatted, all other counts since its start.
 """
 

@@ -8,8 +8,12 @@ from fleet.access.scope import Scope
 from fleet.audit import service as audit
 from fleet.heartbeat import service as heartbeat
 from fleet.rollouts import history
+from fleet.rollouts.words import FINAL
 from fleet.timeline import merge
 from fleet.timeline.merge import Cursor, Entry
+
+# The audit of a node that ended an update; its reports say the same, and how it came to that.
+_TOLD = tuple(f"update.{word}" for word in FINAL)
 
 
 async def page(
@@ -31,7 +35,13 @@ async def page(
 
     most = limit + 1
     acts = await audit.about(
-        session, scope, device_id, refusals=refusals, before=bound(merge.ACT), limit=most
+        session,
+        scope,
+        device_id,
+        refusals=refusals,
+        told=_TOLD,
+        before=bound(merge.ACT),
+        limit=most,
     )
     reports = await history.reports(session, device_id, before=bound(merge.UPDATE), limit=most)
     events = await heartbeat.events(session, device_id, before=bound(merge.HEARTBEAT), limit=most)

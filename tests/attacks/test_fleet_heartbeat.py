@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fleetserver import new_id, problem
@@ -109,6 +110,17 @@ def test_counts_that_jump_to_and_fro_never_make_the_total_fall(server):
         seen.append(beat(server, node)["restarts"])
     assert seen == sorted(seen)
     assert seen[:4] == [5, 2147483647, 2147483647, 2147483650]
+
+
+def test_heartbeats_at_once_come_in_turn(server):
+    node = server.node()
+    with ThreadPoolExecutor(8) as pool:
+        first = list(pool.map(lambda _: put(node, GOOD).status_code, range(8)))
+        later = {**GOOD, "starts.crash": "4"}
+        second = list(pool.map(lambda _: put(node, later).status_code, range(8)))
+    assert first == second == [200] * 8
+    assert beat(server, node)["restarts"] == 4
+    assert kinds(server, node) == ["restart"]
 
 
 def test_a_removed_value_stays_what_it_was(server):

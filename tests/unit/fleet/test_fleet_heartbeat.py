@@ -7,6 +7,7 @@ from sqlalchemy import event
 
 from fleet import migrate
 from fleet.access.scope import EVERYWHERE, Scope
+from fleet.audit import service as audit
 from fleet.db import Database
 from fleet.devices import listing, service
 from fleet.devices.errors import BadCursor
@@ -14,6 +15,7 @@ from fleet.devices.order import version_order
 from fleet.heartbeat import changes, parse, words
 from fleet.heartbeat import service as heartbeat
 from fleet.timeline import merge
+from fleet.timeline import service as timeline
 from fleet.timeline.merge import Cursor, Entry
 
 FIRST = {
@@ -265,6 +267,34 @@ def test_a_cursor_of_another_order_is_refused(fleet, sort, after):
                 )
 
     fleet(act)
+
+
+def test_the_audit_about_a_node_leaves_out_what_the_node_tells_itself(fleet):
+    me, other = f"{2:016x}", f"{3:016x}"
+
+    async def act(found):
+        async with found.write() as session:
+            for actor, word, subject in (
+                (f"node:{me}", "update.confirmed", me),
+                (f"node:{me}", "update.again", me),
+                ("rollouts", "update.failed", me),
+                ("operator:1", "update.confirmed", me),
+                (f"node:{other}", "update.confirmed", other),
+            ):
+                audit.record(session, 5000, actor, word, subject, site="site2")
+        async with found.read() as session:
+            entries, following = await timeline.page(
+                session, EVERYWHERE, me, refusals=True, before=None, limit=3
+            )
+        return [(entry.actor, entry.what) for entry in entries], following
+
+    entries, following = fleet(act)
+    assert entries == [
+        ("operator:1", "update.confirmed"),
+        ("rollouts", "update.failed"),
+        (f"node:{me}", "update.again"),
+    ]
+    assert following is not None
 
 
 def test_events_are_bounded_and_the_newest_stay(fleet):
