@@ -58,6 +58,19 @@ def timeline(server, node, **params):
     return answer.json()
 
 
+def update(node, action, *words):
+    """Report an update that ends well."""
+    for word in words:
+        ends = word == "confirmed"
+        status = {
+            "execution": "closed" if ends else "proceeding",
+            "result": {"finished": "success" if ends else "none"},
+            "details": [f"state={word}"],
+        }
+        answer = node.client.post(f"{action}/feedback", json={"status": status})
+        assert answer.status_code == 200, answer.text
+
+
 @pytest.fixture
 def site():
     return f"site-{secrets.token_hex(4)}"
@@ -123,11 +136,7 @@ def test_a_timeline_tells_everything_in_order(server, site):
     body = {"version": "1.1.0", "devices": [node.device_id]}
     rollout = server.admin.post("/rollouts", json=body).json()["id"]
     action = node.client.get(node.ddi).json()["_links"]["deploymentBase"]["href"].partition("?")[0]
-    for word, finished in (("requested", "none"), ("staged", "none"), ("confirmed", "success")):
-        status = {"execution": "closed" if finished == "success" else "proceeding",
-                  "result": {"finished": finished}, "details": [f"state={word}"]}  # fmt: skip
-        answer = node.client.post(f"{action}/feedback", json={"status": status})
-        assert answer.status_code == 200
+    update(node, action, "requested", "staged", "confirmed")
     tell(node, version="1.1.0", starts__planned="3", uptime_s="12")
     tell(node, version="1.1.0", starts__planned="3", starts__watchdog="1", uptime_s="9",
          clock="seen", dropped="4")  # fmt: skip
@@ -141,8 +150,8 @@ def test_a_timeline_tells_everything_in_order(server, site):
     assert [entry["at"] for entry in entries] == sorted(
         (entry["at"] for entry in entries), reverse=True
     )
-    update = next(entry for entry in entries if entry["what"] == "staged")
-    assert update["detail"] == {
+    staged = next(entry for entry in entries if entry["what"] == "staged")
+    assert staged["detail"] == {
         "rollout": rollout, "version": "1.1.0", "details": ["state=staged"],
     }  # fmt: skip
     restarts = [entry["detail"] for entry in entries if entry["what"] == "restart"]
