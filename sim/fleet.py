@@ -157,6 +157,7 @@ class Fleet:
 
     def figures(self) -> Figures:
         """Measure."""
+        self.words.follow(self.nodes.values())
         pids = self._pids()
         before, self._measured = self._measured, _Moment.now(pids)
         memory_bytes = usage.pss_bytes([os.getpid(), *pids])

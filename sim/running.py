@@ -47,13 +47,15 @@ class Order:
 def run(order: Order) -> None:
     """Run a fleet until its time is over or Ctrl-C; RunError says in one line why it cannot."""
     try:
+        runtime.command()
+        if order.json_file:
+            order.json_file.open("a").close()  # now, not after the whole run
         with (
             tempfile.TemporaryDirectory(prefix="lamppost-sim-") as folder,
             Api(order.server, order.token, order.ca) as api,
         ):
-            runtime.command()
-            release = bundle.load(order.bundle) if order.bundle else installed()
             given = fleet.provision(api, order.server)
+            release = bundle.load(order.bundle) if order.bundle else installed()
             with Fleet(api, given, Path(folder), seed=order.seed, pace=order.pace) as made:
                 _tell(made, order, release)
     except (SimError, runtime.NoRuntimeError, OSError) as error:

@@ -1,0 +1,150 @@
+"""A small emulated city: districts with networks of their own, and what befalls those."""
+
+import itertools
+import sqlite3
+
+import pytest
+
+from sim import flashfiles
+from sim.city import City
+from sim.posts import DISTRICTS
+
+STREAM = {"air": "pm25", "light": "illuminance"}
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    """Give a city of four districts with a node in each, all of them enrolled."""
+    with City(tmp_path_factory.mktemp("city") / "home") as made:
+        made.found()
+        made.serve()
+        made.release("1.0.0")
+        told = []
+        made.populate(4, "1.0.0", lambda done, total: told.append((done, total)))
+        assert told == [(n, 4) for n in range(1, 5)]
+        for node in made.nodes.values():
+            node.power_on()
+        for node in made.nodes.values():
+            node.wait_text("acknowledged", 60)
+        yield made
+
+
+@pytest.fixture
+def harbour(city):
+    """Give a district whose network is good again afterwards, and its node."""
+    district = city.districts["harbour"]
+    yield district, city.nodes["harbour-1"]
+    district.restore()
+
+
+def arrived(city, node):
+    """Give (box, seq, end of the window, unix s of arrival) of a node's windows as they came."""
+    kind = "light" if node.wiring.lamps else "air"
+    with sqlite3.connect(f"file:{city.home}/server/lamppost.db?mode=ro", uri=True) as database:
+        rows = database.execute(
+            "SELECT box, seq, time, received_at FROM observations"
+            " WHERE device_id = ? AND stream = ? ORDER BY rowid",
+            (node.id, STREAM[kind]),
+        ).fetchall()
+    database.close()
+    return rows
+
+
+def windows(node, mark=0):
+    """Count the windows that a node has closed since a mark of its console."""
+    return node.console.since(mark).count("sample: window")
+
+
+def all_of_them_once(city, node):
+    """Compare flash and server: nothing lost, nothing twice, in order of time."""
+    node.power_off()
+    produced, unsent = flashfiles.outbox(node.flash.path)
+    rows = arrived(city, node)
+    node.power_on()
+    keys = [(box, seq) for box, seq, _, _ in rows]
+    assert len(keys) == len(set(keys))
+    assert set(keys) | unsent == produced
+    times = [time for _, _, time, _ in rows]
+    assert times == sorted(times)
+
+
+@pytest.mark.timeout(120)
+def test_nodes_enrol_and_report_through_their_own_districts(city):
+    assert set(city.districts) == set(DISTRICTS)
+    listed = {each["id"]: each for each in city.api("GET", "/devices")["devices"]}
+    for name, node in city.nodes.items():
+        district = name.rpartition("-")[0]
+        assert listed[node.id]["site"] == district
+        assert listed[node.id]["state"] == "active"
+        assert arrived(city, node)
+        assert city.districts[district].sent > 1000
+        assert city.districts[district].received > 1000
+        assert len(city.districts[district].proxy.connections) >= 2
+    assert city.received == sum(each.received for each in city.districts.values())
+    streams = {
+        each["stream"]
+        for node in city.nodes.values()
+        for each in city.api("GET", f"/devices/{node.id}/observations")["observations"]
+    }
+    assert streams == {
+        *("pm1", "pm25", "pm10", "temperature", "humidity", "pressure"),
+        *("illuminance", "lamp_level"),
+    }
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_district_that_was_cut_off_reports_late_and_in_order(city, harbour, silent):
+    district, node = harbour
+    other = city.nodes["hillside-1"]
+    district.cut(silent=silent)
+    mark, others = node.console.length, other.console.length
+    before = len(arrived(city, node))
+    node.wait(lambda: windows(node, mark) >= 4, 40, "four windows in the dark")
+    assert len(arrived(city, node)) <= before + 1  # one was on its way
+    assert "acknowledged" in other.console.since(others)
+    district.restore()
+    last = node.console.length
+    node.wait_text("acknowledged", 60, last)
+    rows = arrived(city, node)[before:]
+    assert max(received - end for _, _, end, received in rows) >= 4
+    all_of_them_once(city, node)
+
+
+@pytest.mark.timeout(120)
+def test_a_slow_and_lossy_district_loses_nothing(city, harbour):
+    district, node = harbour
+    node.wait_text("acknowledged", 60, node.console.length)
+    district.slow(bytes_per_s=8000, delay_s=0.05)
+    district.lossy(0.15)
+    before = len(arrived(city, node))
+    city.wait(lambda: len(arrived(city, node)) >= before + 4, 60, "four windows")
+    all_of_them_once(city, node)
+
+
+@pytest.mark.timeout(120)
+def test_an_answer_lost_after_the_commit_stores_nothing_twice(city, harbour):
+    district, node = harbour
+    node.wait_text("acknowledged", 60, node.console.length)
+    node.wait_text("acknowledged", 30, node.console.length)
+    mark = node.console.length
+    district.drop_next_2xx()
+    district.proxy.faults.refuse = True  # it cannot ask again at once
+    city.wait(lambda: district.dropped, 20, "the answer to be lost")
+    shown = node.wait_text("uplink: ", 20, mark)
+    assert "acknowledged" not in shown
+    stored = arrived(city, node)[-1]
+    assert f"up to {stored[1]} acknowledged" not in node.console.text
+    district.restore()
+    node.wait_text(" acknowledged", 40, mark)
+    assert arrived(city, node).count(stored) == 1
+    all_of_them_once(city, node)
+
+
+def test_seeds_give_other_nodes_and_numbers_go_on(city):
+    macs = [node.mac for node in city.nodes.values()]
+    assert all(a != b for a, b in itertools.combinations(macs, 2))
+    one = city.node("single", "1.0.0", kind="light", district="station")
+    assert one.lamp.level == 100
+    assert city.api("GET", f"/devices/{one.id}")["site"] == "station"
+    assert one.mac not in macs
