@@ -108,20 +108,22 @@ def has_room(node) -> bool:
 
 
 def may_leave(node) -> bool:
-    """Spend one of the day's errands for updates; False when there is none left."""
-    today = node.clock.now() // 86400
-    spent = 0
+    """Say whether it has measured long enough since the last errand, and has one left today."""
+    if node.clock.uptime_s() < node.config["poll_s"]:
+        return False
+    if errands_today(node) < ERRANDS_PER_DAY:
+        return True
+    node.console.warn("update", "%d errands today: no more" % ERRANDS_PER_DAY)
+    return False
+
+
+def errands_today(node) -> int:
+    """Count the errands of this day, by the clock's word."""
     try:
         day, _, count = (node.storage.read(ERRANDS, 32) or b"").partition(b" ")
-        if int(day) == today:
-            spent = int(count)
+        return int(count) if int(day) == node.clock.now() // 86400 else 0
     except ValueError:
-        pass  # none yet, or whatever else lies there
-    if spent >= ERRANDS_PER_DAY:
-        node.console.warn("update", "%d errands today: no more" % spent)
-        return False
-    node.storage.write(ERRANDS, b"%d %d" % (today, spent + 1))
-    return True
+        return 0  # none yet, or whatever else lies there
 
 
 async def make_room(node, why: str) -> None:
@@ -129,7 +131,9 @@ async def make_room(node, why: str) -> None:
 
     OSError when the flash refuses; it then measures on.
     """
+    spent = errands_today(node) + 1
     node.storage.write(FLAG, why.encode())
+    node.storage.write(ERRANDS, b"%d %d" % (node.clock.now() // 86400, spent))
     while node.measuring:
         task = node.measuring.pop()
         task.cancel()

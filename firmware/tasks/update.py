@@ -67,8 +67,8 @@ async def turn(node) -> int:
     poll_s = node.config["poll_s"]
     if offer.action or offer.cancellation:
         if node.measuring and not measuring.has_room(node):
-            if node.clock.uptime_s() < poll_s or not measuring.may_leave(node):
-                return poll_s  # as long as that it measures, between two errands
+            if not measuring.may_leave(node):
+                return poll_s
             keep_parts(node)
             await measuring.make_room(node, measuring.UPDATE)
         await update(node, offer)
