@@ -304,6 +304,15 @@ def test_the_resolver_is_asked():
     assert asked == ["fleet.example"]
 
 
+def test_a_name_that_nobody_knows_is_no_way_to_the_server():
+    async def resolve(host):
+        raise OSError(2, "no address for " + host)
+
+    client = http.Client("fleet.example", 1, "lamppost.test", None, resolve)
+    with pytest.raises(errors.Unreachable, match=r"fleet\.example"):
+        asyncio.run(client.request("GET", "/"))
+
+
 def test_mutual_tls(pki):
     async def main():
         async with Script(OK, OK, context=pki.server_context()) as script:
