@@ -66,6 +66,7 @@ class Console:
         self._connected = False
         self._closed = False
         self.raw = False
+        self._expected: list[tuple[bytes, int, Callable[[], None]]] = []
         self._watch()
 
     @property
@@ -108,6 +109,13 @@ class Console:
             self._held = None
             self._emit(data)
 
+    def once(self, text: str, call: Callable[[], None]) -> None:
+        """Call, within the loop's thread, when the output from now on has shown `text`.
+
+        Nothing that the VM asks for after its next reset comes before that.
+        """
+        self._expected.append((text.encode(), self.length, call))
+
     def expect_raw(self) -> None:
         """Hide the friendly prompt that the VM shows before it is switched to the raw one."""
         self._held = b""
@@ -131,6 +139,7 @@ class Console:
         before = b"\r" if self._text.endswith(b"\r") else b""
         data = _LONE_NEWLINE.sub(b"\r\n", before + data)[len(before) :]  # as a board prints
         self._text += data
+        self._meet()
         if len(self._text) > 2 * self._history_bytes:
             self._dropped += len(self._text) - self._history_bytes
             del self._text[: -self._history_bytes]
@@ -139,6 +148,13 @@ class Console:
         if self._connected:
             self._waiting += data
             self._send()
+
+    def _meet(self) -> None:
+        for expected in list(self._expected):
+            text, mark, call = expected
+            if self._text.find(text, max(0, mark - self._dropped)) >= 0:
+                self._expected.remove(expected)
+                call()
 
     def _send(self) -> None:
         """Give the client what it takes; the rest soon, or never when it does not read."""

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 _NAME_CHARS = 12
+_WORDS = "what was counted"
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Story:
         """Print a table."""
         table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
         for column in columns:
-            table.add_column(column, overflow="fold")
+            table.add_column(column, no_wrap=column != _WORDS)
         for row in rows:
             table.add_row(*map(escape, row))
         self._console.print(table)
@@ -98,7 +99,7 @@ class Story:
             ("yes" if check.holds else "NO", name, check.words)
             for name, check in self.verdicts.items()
         ]
-        self.table("Checks", ("held", "check", "counted"), rows)
+        self.table("Checks", ("held", "check", _WORDS), rows)
         held, colour = sum(self.checks.values()), "green" if self.ok else "bold red"
         verdict = f"{held} of {len(self.verdicts)} checks held, in {self.seconds:.0f} s"
         self._console.print(f"[{colour}]{verdict}[/{colour}]")

@@ -1,5 +1,6 @@
 """Telemetry: packs from nodes on the device port, pages for operators."""
 
+import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -21,6 +22,7 @@ from fleet.telemetry.schemas import (
     StreamName,
 )
 
+log = logging.getLogger("lamppost")
 device_router = APIRouter(prefix="/telemetry/v1", tags=["telemetry"])
 router = APIRouter(prefix="/devices", tags=["observations"])
 _PACK = {
@@ -55,8 +57,11 @@ async def ingest(request: Request, node: NodeDep, device_id: DeviceId) -> Receip
                 stored = await service.store(session, found.database, read.rows)
             if node.overdue:
                 await devices.seen(session, device_id, now)
+    repeated = len(read.rows) - stored
+    if repeated:
+        log.info("%s sent %d records again", device_id, repeated)
     rejected = [Rejected(index=index, reason=reason) for index, reason in read.rejected]
-    return Receipt(stored=stored, duplicates=len(read.rows) - stored, rejected=rejected)
+    return Receipt(stored=stored, duplicates=repeated, rejected=rejected)
 
 
 @router.get("/{device_id}/observations")

@@ -1,7 +1,6 @@
 """Chapter 3: two bad releases, each properly signed. Neither gets beyond its first wave."""
 
-from sim.demo import following
-from sim.demo.following import Shown
+from sim.demo.following import ONE_THEN_ALL, Rollout, Shown, count, over, start
 from sim.demo.stage import Stage
 from sim.node import Node
 
@@ -20,50 +19,53 @@ def tell(stage: Stage) -> None:
 
 
 def _broken(stage: Stage) -> None:
-    cast, story = stage.cast, stage.story
+    cast = stage.cast
     stage.releases.publish(_BROKEN)
     order = _first(cast.everyone, cast.broken)
-    rollout = following.start(stage, _BROKEN, order, following.ONE_THEN_ALL)
-    shown = following.follow(stage, rollout)
-    story.tell("rollout", f"{shown['state']}: {shown['reason']}")
-    reverted = following.count(shown, "rolled_back")
+    rollout = start(stage, _BROKEN, order, ONE_THEN_ALL)
+    shown = rollout.follow(over)
+    stage.story.tell("rollout", f"{shown['state']}: {shown['reason']}")
+    reverted = count(shown, "rolled_back")
     stage.figures.releases[_BROKEN] = _figures(shown, reverted)
-    story.check(
+    stage.story.check(
         "1.2.0_reverts_by_itself",
         reverted == 1 and stage.runs(cast.broken, _GOOD),
         f"{stage.names(cast.broken)} runs {_GOOD} again",
     )
-    _stopped(stage, shown, "paused", cast.broken)
-    following.act(stage, rollout, "abort")
+    _stopped(stage, shown, cast.broken)
+    rollout.act("abort")
 
 
 def _crashing(stage: Stage) -> None:
-    cast, story = stage.cast, stage.story
+    cast, nodes = stage.cast, stage.cast.crashing
     stage.releases.publish(_CRASHING)
-    order = _first(cast.everyone, *cast.crashing)
-    waves = ({"count": len(cast.crashing)}, {"percent": 100})
-    rollout = following.start(
-        stage, _CRASHING, order, waves, soak_s=_SOAK_S, max_restarts=_RESTARTS
-    )
-    paused = following.follow(stage, rollout)
-    story.tell("rollout", f"{paused['state']} in its soak time: {paused['reason']}")
-    restarts = [(stage.device(node)["heartbeat"] or {})["restarts"] for node in cast.crashing]
-    story.check(
+    waves = [{"count": len(nodes)}, {"percent": 100}]
+    plan = {"waves": waves, "soak_s": _SOAK_S, "max_restarts": _RESTARTS}
+    rollout = start(stage, _CRASHING, _first(cast.everyone, *nodes), plan)
+    shown = rollout.follow(over)
+    stage.story.tell("rollout", f"{shown['state']} in its soak time: {shown['reason']}")
+    restarts = max(action["restarts"] for action in shown["actions"])
+    stage.story.check(
         "1.3.0_stopped_by_heartbeats",
-        following.count(paused, "confirmed") == len(cast.crashing) and max(restarts) > _RESTARTS,
-        f"all had confirmed; {max(restarts)} restarts seen in heartbeats, {_RESTARTS} allowed",
+        count(shown, "confirmed") == len(nodes) and restarts > _RESTARTS,
+        f"confirmed, then {restarts} restarts in heartbeats: {_RESTARTS} is allowed",
     )
-    _stopped(stage, paused, "paused", *cast.crashing)
-    back = following.act(stage, rollout, "rollback")["rollouts"]
-    story.tell("operator", f"lamppost rollout rollback {rollout}")
-    ends = [following.follow(stage, each["id"]) for each in back]
-    reverted = sum(following.count(end, "confirmed") for end in ends)
-    shown = following.show(stage, rollout)
+    _stopped(stage, shown, *nodes)
+    _roll_back(stage, rollout)
+
+
+def _roll_back(stage: Stage, rollout: Rollout) -> None:
+    nodes = stage.cast.crashing
+    back = rollout.act("rollback")["rollouts"]
+    stage.story.tell("operator", f"lamppost rollout rollback {rollout.number}")
+    ends = [Rollout(stage, each["id"]).follow(over) for each in back]
+    reverted = sum(count(end, "confirmed") for end in ends)
+    shown = rollout.show()
     stage.figures.releases[_CRASHING] = _figures(shown, reverted)
-    story.check(
+    stage.story.check(
         "1.3.0_rolled_back_by_one_action",
-        reverted == len(cast.crashing) and all(stage.runs(node, _GOOD) for node in cast.crashing),
-        f"{stage.names(*cast.crashing)} run {_GOOD} again; the rollout is {shown['state']}",
+        reverted == len(nodes) and all(stage.runs(node, _GOOD) for node in nodes),
+        f"{stage.names(*nodes)} run {_GOOD} again: {shown['state']}",
     )
 
 
@@ -72,14 +74,14 @@ def _figures(shown: Shown, reverted: int) -> dict[str, int | str]:
     return {"offered": offered, "rolled_back": reverted, "rollout": shown["state"]}
 
 
-def _stopped(stage: Stage, shown: Shown, state: str, *tried: Node) -> None:
+def _stopped(stage: Stage, shown: Shown, *tried: Node) -> None:
     version, ids = shown["version"], {node.id for node in tried}
     offered = {each["device"] for each in shown["actions"] if each["offered_at"] is not None}
     seen = {node.id for node in stage.cast.everyone if version in node.console.text}
     stage.story.check(
         f"{version}_touches_nobody_else",
-        shown["state"] == state and offered == seen == ids,
-        f"{version} is {state}; {len(offered)} of {len(shown['actions'])} nodes ever saw it",
+        shown["state"] == "paused" and offered == seen == ids,
+        f"{shown['state']}; {len(offered)} of {len(shown['actions'])} nodes ever saw {version}",
     )
 
 

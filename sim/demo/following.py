@@ -1,47 +1,94 @@
 """Rollouts made, and followed word by word until something is so."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sim.demo.stage import Stage
 from sim.node import Node
 
 Shown = dict[str, Any]
+Action = dict[str, Any]
 PATIENCE_S = 90.0
-ONE_THEN_ALL = ({"count": 1}, {"percent": 100})
+ONE_THEN_ALL = {"waves": [{"count": 1}, {"percent": 100}]}
+ALL_AT_ONCE = {"waves": [{"percent": 100}]}
+_PLAN = {"soak_s": 0, "deadline_s": 600}
 _ENDS = ("confirmed", "rolled_back", "failed", "expired", "unreached", "cancelled")
 _OVER = ("paused", "aborted", "finished", "rolled_back")
+_ACTIONS = 1000  # in one answer
+
+
+class Rollout:
+    """A rollout of the server, told as it goes unless `quiet`."""
+
+    def __init__(self, stage: Stage, number: int, *, quiet: bool = False) -> None:
+        self.number = number
+        self._stage = stage
+        self._quiet = quiet
+        self._seen: dict[int, tuple[str, int]] = {}
+        self._wave = 0
+
+    def show(self) -> Shown:
+        """Return it as the server has it."""
+        path = f"/rollouts/{self.number}"
+        found: Shown = self._stage.city.api("GET", path, params={"limit": _ACTIONS})
+        return found
+
+    def act(self, word: str) -> Shown:
+        """Pause, resume, abort or roll back."""
+        answer: Shown = self._stage.city.api("POST", f"/rollouts/{self.number}/{word}", json={})
+        return answer
+
+    def follow(self, until: Callable[[Shown], bool]) -> Shown:
+        """Tell each node's outcome as it comes, until the rollout is as wanted; return it."""
+        words = ""
+
+        def look() -> Shown | None:
+            nonlocal words
+            shown = self.show()
+            words = f"{shown['state']}, {shown['reason']}, {shown['counts']}"
+            self._see(shown)
+            return shown if until(shown) else None
+
+        what = f"rollout {self.number} to go on"
+        return self._stage.wait(look, PATIENCE_S, what, lambda: words)
+
+    def _see(self, shown: Shown) -> None:
+        for action in shown["actions"]:
+            state, moves = action["state"], action["moves"]
+            before = self._seen.setdefault(action["id"], ("", moves))
+            self._seen[action["id"]] = (state, moves)
+            if before[1] < moves:
+                state = f"unreached, moved to wave {action['wave']}"
+            elif state == before[0] or state not in _ENDS:
+                continue
+            reason = f": {action['reason']}" if action["reason"] else ""
+            name = self._stage.name(action["device"])
+            self._tell(name, f"{shown['version']} {state}{reason}")
+        if shown["wave"] != self._wave and len(shown["waves"]) > 1:
+            self._wave = shown["wave"]
+            nodes = sum(shown["waves"][self._wave - 1]["counts"].values())
+            self._tell(f"wave {self._wave}", f"{shown['version']} for {nodes} of the nodes")
+        ended = sum(action["state"] in _ENDS for action in shown["actions"])
+        self._stage.story.doing(f"{shown['version']} rolls out", ended, len(shown["actions"]))
+
+    def _tell(self, who: str, text: str) -> None:
+        if not self._quiet:
+            self._stage.story.tell(who, text)
 
 
 def start(
     stage: Stage,
     version: str,
     nodes: Sequence[Node],
-    waves: Sequence[dict[str, int]],
-    **plan: int,
-) -> int:
-    """Make a rollout over nodes in this order; return its number. `plan`: see fleet.rollouts."""
-    wanted = {
-        "version": version,
-        "devices": [node.id for node in nodes],
-        "waves": list(waves),
-        "soak_s": 0,
-        "deadline_s": 600,
-    }
-    made = stage.city.api("POST", "/rollouts", json=wanted | plan)
-    return int(made["id"])
-
-
-def show(stage: Stage, rollout: int) -> Shown:
-    """Return a rollout as the server has it."""
-    found: Shown = stage.city.api("GET", f"/rollouts/{rollout}")
-    return found
-
-
-def act(stage: Stage, rollout: int, word: str) -> Shown:
-    """Pause, resume, abort or roll back."""
-    answer: Shown = stage.city.api("POST", f"/rollouts/{rollout}/{word}", json={})
-    return answer
+    plan: Mapping[str, Any],
+    *,
+    quiet: bool = False,
+) -> Rollout:
+    """Make a rollout over nodes in this order. `plan`: see fleet/rollouts/schemas.py."""
+    devices = [node.id for node in nodes]
+    wanted = {"version": version, "devices": devices, **_PLAN, **plan}
+    made = stage.city.api("POST", "/rollouts", json=wanted)
+    return Rollout(stage, made["id"], quiet=quiet)
 
 
 def over(shown: Shown) -> bool:
@@ -49,26 +96,7 @@ def over(shown: Shown) -> bool:
     return shown["state"] in _OVER
 
 
-def follow(
-    stage: Stage,
-    rollout: int,
-    until: Callable[[Shown], bool] = over,
-    deadline_s: float = PATIENCE_S,
-    *,
-    told: bool = True,
-) -> Shown:
-    """Tell each node's outcomes as they come, until the rollout is as wanted; return it."""
-    follower = _Follower(stage, told=told)
-
-    def look() -> Shown | None:
-        shown = show(stage, rollout)
-        follower.see(shown)
-        return shown if until(shown) else None
-
-    return stage.city.wait(look, deadline_s, f"rollout {rollout}", lambda: follower.words)
-
-
-def actions(shown: Shown, node: Node) -> list[dict[str, Any]]:
+def actions(shown: Shown, node: Node) -> list[Action]:
     """Return a node's updates in a rollout, oldest first."""
     mine = [action for action in shown["actions"] if action["device"] == node.id]
     return sorted(mine, key=lambda action: int(action["id"]))
@@ -77,43 +105,3 @@ def actions(shown: Shown, node: Node) -> list[dict[str, Any]]:
 def count(shown: Shown, word: str) -> int:
     """Return how many updates have come to a word."""
     return sum(action["state"] == word for action in shown["actions"])
-
-
-class _Follower:
-    """Tells what is new of a rollout; `words`: where it stood last."""
-
-    def __init__(self, stage: Stage, *, told: bool) -> None:
-        self._stage = stage
-        self._told = told
-        self._seen: dict[int, tuple[str, int]] = {}
-        self._wave = 0
-        self.words = ""
-
-    def see(self, shown: Shown) -> None:
-        """Take the rollout as it stands."""
-        version = shown["version"]
-        if self._told and shown["wave"] != self._wave and len(shown["waves"]) > 1:
-            self._wave = shown["wave"]
-            planned = shown["waves"][self._wave - 1]["planned"]
-            self._stage.story.tell(
-                "wave " + str(self._wave), f"{version} for {planned} node{'s'[: planned != 1]}"
-            )
-        for action in shown["actions"]:
-            now = (action["state"], action.get("moves", 0))
-            if self._seen.get(action["id"], ("", 0)) != now:
-                self._seen[action["id"]] = now
-                self._event(version, action)
-        ended = sum(action["state"] in _ENDS for action in shown["actions"])
-        self._stage.story.doing(f"{version} rolls out", ended, len(shown["actions"]))
-        self.words = f"{shown['state']}, {shown['reason']}, {shown['counts']}"
-
-    def _event(self, version: str, action: dict[str, Any]) -> None:
-        state = action["state"]
-        if state == "pending" and action.get("moves", 0):
-            state = "unreached: moved to a later wave"
-        elif state not in _ENDS:
-            return
-        if self._told:
-            reason = f": {action['reason']}" if action["reason"] else ""
-            name = self._stage.name(action["device"])
-            self._stage.story.tell(name, f"{version} {state}{reason}")

@@ -5,7 +5,7 @@ import shutil
 from sim import flashfiles
 from sim.demo.stage import Stage
 
-TITLE = "A city sets up its server; its nodes boot, make their keys, enrol and measure"
+TITLE = "A server is set up; nodes boot, make their keys, enrol and measure"
 _START_S = 90.0
 _OFFLINE = {"root.pem", "targets.pem"}
 
@@ -44,7 +44,7 @@ def _first_release(stage: Stage) -> None:
         "1.0.0",
         f"{built['files']} files, {built['bytes']} bytes of .mpy, {built['blocks']} flash blocks",
     )
-    shutil.copytree(stage.server / "tuf", stage.folder / "first-day")
+    shutil.copytree(stage.server / "tuf", stage.first_day)
 
 
 def _boot(stage: Stage) -> None:

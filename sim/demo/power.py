@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+import zlib
 from dataclasses import dataclass
 
 from ota.core import bootrecord
@@ -12,12 +13,15 @@ from sim.demo.stage import Stage
 from sim.node import Node
 
 _FETCHED = re.compile(r"update: (\d+) files fetched")
-_FIRST_CHANGE, _LAST_CHANGE = 40, 80
+_FIRST_CHANGE, _LAST_CHANGE = 20, 60
 
 
 @dataclass(frozen=True)
 class Cut:
-    """A cut as the flash showed it: state of the boot record, whole files of the idle slot."""
+    """A cut as the flash showed it: state of the boot record, files that had been fetched whole.
+
+    mark: of the console then.
+    """
 
     state: str
     whole: frozenset[str]
@@ -43,8 +47,8 @@ class Cuts:
         return self._cut(node, f"planned reset: update to {self._version}", 1)
 
     def _cut(self, node: Node, text: str, change: int) -> Cut:
-        node.wait_text(text, PATIENCE_S)
-        node.cut_power_at(change, "change", "within")
+        with node.loop.lock:
+            node.console.once(text, lambda: node.flash.arm(change, "change", "within"))
         node.wait(lambda: node.state == "off", PATIENCE_S, "the power cut")
         cut = self._look(node)
         name, files = self._stage.name(node.id), f"{len(cut.whole)} of {len(self.changed)} files"
@@ -56,13 +60,26 @@ class Cuts:
         files = flashfiles.read(node.flash.path, "data")
         record = bootrecord.newest([files.get("boot.0"), files.get("boot.1")])
         idle = bootrecord.other(record["slot"])
+        fetched = _digest(_inflated(files.get("new.z", b"")))
         whole = {
             path
             for path, digest in self.changed.items()
-            if hashlib.sha256(files.get(f"{idle}/{path}", b"")).hexdigest() == digest
+            if digest in (fetched, _digest(files.get(f"{idle}/{path}", b"")))
         }
         return Cut(record["state"], frozenset(whole), node.console.length)
 
     def fetched_after(self, node: Node, cut: Cut) -> int:
         """Return how many files the node fetched after the cut, by its own words."""
         return sum(map(int, _FETCHED.findall(node.console.since(cut.mark))))
+
+
+def _inflated(packed: bytes) -> bytes:
+    """Return what a fetched file holds; nothing when it is not whole."""
+    try:
+        return zlib.decompress(packed)
+    except zlib.error:
+        return b""
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

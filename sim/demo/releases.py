@@ -14,7 +14,7 @@ from sim.city import City
 
 Changes = Mapping[str, Callable[[str], str]]
 OTHER_BOARD = "esp32c3"
-CRASH_S = 6
+CRASH_S = 5
 _GATE = '"pm25": (0, 1000)'
 _MARKED = (
     "core/filters.py",

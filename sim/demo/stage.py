@@ -1,8 +1,10 @@
 """What every chapter works with: the city, its releases and nodes, and what has been counted."""
 
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
+from threading import Thread
 from typing import Any, ParamSpec, TypeVar
 
 from sim import flashfiles
@@ -18,7 +20,7 @@ T = TypeVar("T")
 
 _POLL_S = 1
 _WINDOW_S = 3
-_HELPERS = 8
+_ASK_S = 0.25
 
 
 class Stage:
@@ -32,12 +34,16 @@ class Stage:
         self.releases = Releases(self.city, folder)
         self.figures = Figures(nodes)
         self.cast: Cast
-        self._helpers = ThreadPoolExecutor(_HELPERS, thread_name_prefix="meanwhile")
 
     @property
     def server(self) -> Path:
         """All that a thief of the server gets."""
         return self.city.home / "server"
+
+    @property
+    def first_day(self) -> Path:
+        """A copy of the TUF repository as it was on the first day."""
+        return self.folder / "first-day"
 
     def people(self, nodes: list[Node]) -> None:
         """Give the nodes their parts."""
@@ -51,6 +57,26 @@ class Stage:
         """Return the names of nodes."""
         return ", ".join(self.name(node.id) for node in nodes)
 
+    def wait(
+        self,
+        predicate: Callable[[], T | None],
+        deadline_s: float,
+        what: str,
+        told: Callable[[], str] = str,
+    ) -> T:
+        """Return the first true value of `predicate`, which asks the server and is not cheap."""
+        due = 0.0
+
+        def look() -> T | None:
+            nonlocal due
+            if time.monotonic() < due:
+                return None
+            value = predicate()
+            due = time.monotonic() + _ASK_S
+            return value
+
+        return self.city.wait(look, deadline_s, what, told)
+
     def runs(self, node: Node, version: str, deadline_s: float = 30) -> bool:
         """Wait until a node's flash says that it runs `version` and the server was told so."""
         node.wait(lambda: flashfiles.version(node.flash.path) == version, deadline_s, version)
@@ -58,7 +84,7 @@ class Stage:
         def told() -> bool:
             return bool(self.device(node)["version"] == version)
 
-        return self.city.wait(told, deadline_s, f"{version} to be reported")
+        return self.wait(told, deadline_s, f"{version} to be reported")
 
     def device(self, node: Node) -> dict[str, Any]:
         """Return what the server knows of a node."""
@@ -79,11 +105,19 @@ class Stage:
                 return rows
 
     def meanwhile(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Do something beside what is told."""
-        return self._helpers.submit(work, *args, **kwargs)
+        """Do something beside what is told; nobody waits for it when the story breaks off."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work(*args, **kwargs))
+            except Exception as error:  # noqa: BLE001 - raised where the result is asked for
+                future.set_exception(error)
+
+        Thread(target=run, name="meanwhile", daemon=True).start()
+        return future
 
     def close(self) -> None:
         """End nodes, network and server."""
         self.city.close()
-        self._helpers.shutdown(cancel_futures=True)
         self.releases.close()

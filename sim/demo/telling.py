@@ -16,6 +16,7 @@ from sim.demo import (
     silence,
 )
 from sim.demo.stage import Stage
+from sim.errors import SimError
 from sim.story import Story
 
 CHAPTERS = (founding, good_release, bad_releases, silence, burglary, bad_day, account)
@@ -27,18 +28,32 @@ def tell(folder: Path, *, nodes: int, seed: int, json_file: Path | None, once: b
     stage = Stage(folder, story, nodes=nodes, seed=seed)
     try:
         try:
-            for chapter in CHAPTERS:
-                with story.chapter(chapter.TITLE):
-                    chapter.tell(stage)
-            story.end()
+            whole = _chapters(stage)
         finally:
             if json_file:
                 json_file.write_text(json.dumps(stage.figures.document(story), indent=2) + "\n")
-        if not once:
+        if whole and not once:
             _stay(stage)
         return story.ok
     finally:
         stage.close()
+
+
+def _chapters(stage: Stage) -> bool:
+    """Tell every chapter; False when one could not be told to its end, which is a failed check."""
+    story = stage.story
+    for chapter in CHAPTERS:
+        name = chapter.__name__.rpartition(".")[2]
+        try:
+            with story.chapter(chapter.TITLE):
+                chapter.tell(stage)
+        except SimError as error:
+            story.print(str(error))
+            story.check(f"{name}_is_told", holds=False, words="broke off, see above")
+            story.end()
+            return False
+    story.end()
+    return True
 
 
 def _stay(stage: Stage) -> None:
