@@ -190,3 +190,35 @@ def test_the_servers_date_holds_against_a_lying_time_server():
 
     clock = faketime.run(main())
     assert (clock.source, clock.now()) == ("date", 1_795_505_907 + 1)
+
+
+def test_what_waited_through_an_outage_leaves_in_order_of_time():
+    """An hour of silence, windows all along, some in an earlier box; then a server that errs."""
+
+    async def main():
+        node = faketime.node()
+        for i in range(20):
+            node.outbox.add(window(i))
+        name = outbox.FOLDER + "/" + node.storage.list(outbox.FOLDER)[-1]
+        node.storage.files[name] = node.storage.files[name][:-3]  # costs one window and the box
+        node.outbox = outbox.Outbox(node.storage, lambda n: b"\xee" * n)
+        node.client = server = Server(node.clock, errors.Unreachable("no route"))
+        node.clock.set(T, "sntp")
+        node.enrolled.set()
+        task = asyncio.create_task(uplink.run(node))
+        for i in range(20, 80):
+            await asyncio.sleep(60)
+            node.outbox.add(window(i))
+            node.filled.set()
+        silent = len(server.packs)
+        server.script = [503, errors.Timeout("lost"), 200, 400, 200]
+        await asyncio.sleep(7200)
+        task.cancel()
+        assert left(node) == []
+        return server.packs[silent:]
+
+    packs = faketime.run(main())
+    times = [record["t"] for pack in packs for record in pack if record["n"] == "pm25"]
+    firsts = [t for i, t in enumerate(times) if t not in times[:i]]
+    assert firsts == [T + 600 * i for i in range(80) if i != 19]
+    assert all(pack == sorted(pack, key=lambda record: record["t"]) for pack in packs)
