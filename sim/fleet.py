@@ -33,6 +33,7 @@ from sim.world import World, midnight_place
 
 AT_ONCE = 8
 """Nodes that start and enrol at the same time."""
+_PATIENCE_S = 30.0  # one that has not enrolled by then keeps the others no longer
 
 _HISTORY_BYTES = 8192
 _LOOK_S = 0.25
@@ -97,6 +98,7 @@ class Fleet:
         self.districts = {name: District(name, given.device, seed=seed) for name in DISTRICTS}
         self.words = Words()
         self.memory_peak_bytes = 0
+        self._started: dict[str, float] = {}
         self._enrolled: _Moment | None = None
         self._seed = seed
         self._population = Population(
@@ -140,10 +142,15 @@ class Fleet:
         enrolled = len(self.words.enrolled)
         if enrolled == len(self.nodes) and self._enrolled is None:
             self._enrolled = _Moment.now(self._pids())
-        starting = len(self.nodes) - len(waiting) - enrolled
-        while waiting and starting < AT_ONCE:
-            waiting.pop(0).power_on()
-            starting += 1
+        now = time.monotonic()
+        starting = sum(
+            now - at < _PATIENCE_S and node_id not in self.words.enrolled
+            for node_id, at in self._started.items()
+        )
+        for node in waiting[: max(0, AT_ONCE - starting)]:
+            node.power_on()
+            self._started[node.id] = now
+            waiting.remove(node)
 
     @property
     def enrolled_after_s(self) -> float | None:

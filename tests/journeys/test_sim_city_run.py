@@ -78,10 +78,15 @@ def wait(predicate, deadline_s, what):
     return found
 
 
-def active(office):
-    """Give the active devices of the server by name."""
+def active(office, seed):
+    """Give the active devices of a seed by name."""
     listed = office.api("GET", "/devices")["devices"]
-    return {each["name"]: each for each in listed if each["state"] == "active"}
+    own = f"260ac4fffe{seed:02x}"
+    return {
+        each["name"]: each
+        for each in listed
+        if each["state"] == "active" and each["id"].startswith(own)
+    }
 
 
 def stored(office, device):
@@ -91,21 +96,19 @@ def stored(office, device):
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_three_nodes_report_until_they_are_ended_and_leave_nothing(office, begin, tmp_path, how):
-    process = begin("--nodes", 3, "--window", "2s", "--poll", "1s", "--seed", int(how))
+def test_three_nodes_report_until_ctrl_c_and_leave_nothing(office, begin, tmp_path):
+    process = begin("--nodes", 3, "--window", "2s", "--poll", "1s", "--seed", 76)
     names = {"old-town-1", "harbour-1", "hillside-1"}
     ours = {}
 
     def all_report():
-        own = f"260ac4fffe{int(how):02x}"
-        ours.update({n: d for n, d in active(office).items() if d["id"].startswith(own)})
+        ours.update(active(office, 76))
         return set(ours) == names and all(len(stored(office, d)) >= 2 for d in ours.values())
 
     wait(all_report, 60, "three nodes to enrol and report")
     vms = children(process.pid)
     assert len(vms) == 3
-    process.send_signal(how)
+    process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert all(gone(pid) for pid in vms)
@@ -125,7 +128,7 @@ def test_three_nodes_report_until_they_are_ended_and_leave_nothing(office, begin
 
 @pytest.mark.timeout(120)
 def test_it_ends_after_its_time_and_the_same_seed_comes_back(office, begin, tmp_path):
-    words = ("--nodes", 1, "--seed", 77, "--window", "2s", "--poll", "1s", "--duration", "5s")
+    words = ("--nodes", 1, "--seed", 77, "--window", "2s", "--poll", "1s", "--duration", "4s")
     bundle = office.bundles["1.0.0"]["bundle"]
     for _ in range(2):
         process = begin(*words, "--bundle", bundle)
@@ -133,18 +136,20 @@ def test_it_ends_after_its_time_and_the_same_seed_comes_back(office, begin, tmp_
         assert process.returncode == 0, errors
         figures = json.loads((tmp_path / "figures.json").read_text())
         assert figures["enrolled"] == 1
-        assert 5 <= figures["seconds"] < 8
-    [device] = [d for d in active(office).values() if d["id"].startswith("260ac4fffe4d")]
+        assert 4 <= figures["seconds"] < 7
+    [device] = active(office, 77).values()
     assert device["version"] == "1.0.0"
     assert len({box for box, _ in stored(office, device)}) == 2  # a new flash, a new outbox
 
 
 @pytest.mark.timeout(120)
-def test_killed_it_leaves_no_processes(begin):
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_ended_while_it_starts_it_leaves_no_processes(begin, how):
     process = begin("--nodes", 2, "--seed", 78)
     vms = wait(lambda: len(found := children(process.pid)) == 2 and found, 60, "two VMs")
-    process.kill()
-    process.communicate()
+    process.send_signal(how)
+    process.communicate(timeout=30)
+    assert process.returncode == (-how if how == signal.SIGKILL else 0)
     wait(lambda: all(gone(pid) for pid in vms), 10, "the VMs to end with their host")
 
 
