@@ -43,11 +43,12 @@ class City(Office):
         window_s: int = 2,
         sample_s: int = 1,
         frame_s: float = 0.25,
+        heartbeat_s: int = 3600,
         seed: int = 1,
         loop: Loop | None = None,
     ) -> None:
         super().__init__(home, database_url=database_url, poll_s=poll_s)
-        self.pace = Pace(window_s, poll_s, sample_s, frame_s)
+        self.pace = Pace(window_s, poll_s, sample_s, frame_s, heartbeat_s)
         self.world = World(seed)
         self.place = midnight_place(time.time())
         self.clock = Clock()

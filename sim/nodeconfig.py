@@ -38,6 +38,7 @@ class Pace:
     poll_s: int
     sample_s: int = 1
     frame_s: float = 0.25
+    heartbeat_s: int = 3600
 
 
 def make(
@@ -63,6 +64,7 @@ def make(
         "window_s": pace.window_s,
         "sample_s": pace.sample_s,
         "poll_s": pace.poll_s,
+        "heartbeat_s": pace.heartbeat_s,
         "parts": {part: dict(_PARTS[part]) for part in KINDS[kind]},
         "streams": {
             stream: {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 _NAME_CHARS = 12
@@ -59,19 +59,25 @@ class Story:
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[of]}"),
             console=self._console,
             transient=True,
             disable=not self._console.is_terminal,
         ) as self._progress:
-            self._task = self._progress.add_task("", total=None)
+            self._task = self._progress.add_task("", total=None, of="")
             yield
         self._progress = None
 
     def doing(self, what: str, done: int = 0, total: int | None = None) -> None:
         """Show what is going on, with a bar where the end is known."""
         if self._progress is not None:
-            self._progress.update(self._task, description=what, completed=done, total=total)
+            self._progress.update(
+                self._task,
+                description=what,
+                completed=done,
+                total=total,
+                of="" if total is None else f"{done}/{total}",
+            )
 
     def tell(self, who: str, text: str) -> None:
         """Tell an event: when, who, what."""

@@ -24,7 +24,7 @@ class Rollout:
         self.number = number
         self._stage = stage
         self._quiet = quiet
-        self._seen: dict[int, tuple[str, int]] = {}
+        self._seen: dict[int, Action] = {}
         self._wave = 0
 
     def show(self) -> Shown:
@@ -54,26 +54,33 @@ class Rollout:
 
     def _see(self, shown: Shown) -> None:
         for action in shown["actions"]:
-            state, moves = action["state"], action["moves"]
-            before = self._seen.setdefault(action["id"], ("", moves))
-            self._seen[action["id"]] = (state, moves)
-            if before[1] < moves:
-                state = f"unreached, moved to wave {action['wave']}"
-            elif state == before[0] or state not in _ENDS:
-                continue
-            reason = f": {action['reason']}" if action["reason"] else ""
-            name = self._stage.name(action["device"])
-            self._tell(name, f"{shown['version']} {state}{reason}")
+            before = self._seen.get(action["id"], {**action, "state": ""})
+            self._seen[action["id"]] = action
+            if news := _news(before, action):
+                name = self._stage.name(action["device"])
+                self._tell(name, f"{shown['version']} {news}")
         if shown["wave"] != self._wave and len(shown["waves"]) > 1:
             self._wave = shown["wave"]
             nodes = sum(shown["waves"][self._wave - 1]["counts"].values())
-            self._tell(f"wave {self._wave}", f"{shown['version']} for {nodes} of the nodes")
+            targets = len(shown["actions"])
+            self._tell(f"wave {self._wave}", f"{shown['version']} for {nodes} of {targets} nodes")
         ended = sum(action["state"] in _ENDS for action in shown["actions"])
         self._stage.story.doing(f"{shown['version']} rolls out", ended, len(shown["actions"]))
 
     def _tell(self, who: str, text: str) -> None:
         if not self._quiet:
             self._stage.story.tell(who, text)
+
+
+def _news(before: Action, now: Action) -> str:
+    """Say what is new of a node's update; "" for what is not worth a line."""
+    if now["moves"] > before["moves"]:
+        return f"unreached, moved to wave {now['wave']}"
+    if now["restarts"] > before["restarts"]:
+        return f"crashed: its heartbeat tells of {now['restarts']} unplanned restarts"
+    if now["state"] == before["state"] or now["state"] not in _ENDS:
+        return ""
+    return f"{now['state']}: {now['reason']}" if now["reason"] else str(now["state"])
 
 
 def start(

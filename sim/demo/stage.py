@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _POLL_S = 1
 _WINDOW_S = 3
+_HEARTBEAT_S = 15
 _ASK_S = 0.25
 
 
@@ -30,7 +31,13 @@ class Stage:
         self.folder = folder
         self.story = story
         self.size = nodes
-        self.city = City(folder / "home", seed=seed, poll_s=_POLL_S, window_s=_WINDOW_S)
+        self.city = City(
+            folder / "home",
+            seed=seed,
+            poll_s=_POLL_S,
+            window_s=_WINDOW_S,
+            heartbeat_s=_HEARTBEAT_S,
+        )
         self.releases = Releases(self.city, folder)
         self.figures = Figures(nodes)
         self.cast: Cast

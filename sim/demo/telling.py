@@ -28,7 +28,7 @@ def tell(folder: Path, *, nodes: int, seed: int, json_file: Path | None, once: b
     stage = Stage(folder, story, nodes=nodes, seed=seed)
     try:
         try:
-            whole = _chapters(stage)
+            whole = chapters(stage)
         finally:
             if json_file:
                 json_file.write_text(json.dumps(stage.figures.document(story), indent=2) + "\n")
@@ -39,7 +39,7 @@ def tell(folder: Path, *, nodes: int, seed: int, json_file: Path | None, once: b
         stage.close()
 
 
-def _chapters(stage: Stage) -> bool:
+def chapters(stage: Stage) -> bool:
     """Tell every chapter; False when one could not be told to its end, which is a failed check."""
     story = stage.story
     for chapter in CHAPTERS:
@@ -63,9 +63,10 @@ def _stay(stage: Stage) -> None:
     ports = "".join(
         f"  mpremote connect {node.serial}   # {name}\n" for name, node in city.nodes.items()
     )
+    variables = "".join(f"  export {name}={value}\n" for name, value in city.access.items())
     stage.story.print(
-        f"\nServer and nodes stay up; Ctrl-C ends them.\n"
-        f"  export {' '.join(f'{k}={v}' for k, v in city.access.items())}\n"
+        f"\nServer and nodes stay up until Ctrl-C. In another terminal:\n"
+        f"{variables}"
         f"{_activation()}"
         f"  lamppost device list\n"
         f"  lamppost rollout list\n"
