@@ -54,7 +54,10 @@ async def roll_back(
         raise Over(f"rollout {rollout.id} is {rollout.state}")
     rollout.state, rollout.reason = ROLLED_BACK, "rolled back by an operator"
     await session.flush()
-    await control.take_back(session, now, rollout, staged_too=False)
+    for device_id, site in await control.take_back(session, now, rollout, staged_too=False):
+        audit.record(
+            session, now, actor, "rollout.rollback", device_id, site=site, rollout=rollout.id
+        )
     updated = await _updated(session, rollout)
     made, left = await _revert(session, database, now, rollout, actor, updated)
     await effects.note(

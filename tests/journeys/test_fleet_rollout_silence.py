@@ -7,9 +7,7 @@ from controllers import Operator, offered
 
 @pytest.fixture
 def operator(server):
-    made = Operator(server)
-    made.publish("1.1.0")
-    return made
+    return Operator(server)
 
 
 def test_who_is_silent_before_staging_moves_to_the_next_wave(operator):
@@ -34,7 +32,7 @@ def test_who_is_silent_before_staging_moves_to_the_next_wave(operator):
 def test_a_wave_in_which_all_are_silent_tells_nothing_and_nobody_follows(operator):
     nodes = operator.controllers(2)
     waves = [{"count": 1}, {"percent": 100}]
-    rollout = operator.create("1.1.0", nodes, waves=waves, deadline_s=1)
+    rollout = operator.create("1.1.0", nodes, waves=waves, deadline_s=2)
     shown = operator.until(rollout, state="paused")
     assert shown["reason"] == "wave 1: 0 of 1 outcomes that were wanted"
     assert nodes[1].poll() == {}
@@ -87,7 +85,7 @@ def test_who_is_silent_after_staging_has_failed_and_made_it_by_itself(operator):
 
 def test_nobody_waits_for_one_that_comes_back_and_stays_silent(operator):
     (node,) = operator.controllers(1)
-    rollout = operator.create("1.1.0", [node], deadline_s=1)
+    rollout = operator.create("1.1.0", [node], deadline_s=2)
     operator.until(rollout, state="finished", counts={"unreached": 1})
     offered(node)
     operator.until(rollout, counts={"unreached": 1})
@@ -96,7 +94,7 @@ def test_nobody_waits_for_one_that_comes_back_and_stays_silent(operator):
 
 def test_whoever_comes_back_keeps_to_the_cap(operator):
     nodes = operator.controllers(3)
-    rollout = operator.create("1.1.0", nodes, deadline_s=1, max_in_flight=1,
+    rollout = operator.create("1.1.0", nodes, deadline_s=2, max_in_flight=1,
                               waves=[{"percent": 100}])  # fmt: skip
     operator.until(rollout, state="finished", counts={"unreached": 3})
     for node in nodes:
@@ -108,7 +106,7 @@ def test_whoever_comes_back_keeps_to_the_cap(operator):
 def test_after_an_abort_or_a_roll_back_nobody_catches_up(operator):
     for act in ("abort", "rollback"):
         (node,) = operator.controllers(1)
-        rollout = operator.create("1.1.0", [node], deadline_s=1, soak_s=3600)
+        rollout = operator.create("1.1.0", [node], deadline_s=2, soak_s=3600)
         operator.until(rollout, counts={"unreached": 1})
         operator.steer(rollout, act)
         assert node.poll() == {}

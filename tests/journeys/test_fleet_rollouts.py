@@ -9,9 +9,7 @@ AT_ONCE = [{"percent": 100}]
 
 @pytest.fixture
 def operator(server):
-    made = Operator(server)
-    made.publish("1.1.0")
-    return made
+    return Operator(server)
 
 
 def test_waves_follow_each_other_in_the_order_that_was_named(operator):
@@ -125,7 +123,7 @@ def test_a_node_that_never_told_its_restarts_begins_at_its_first_heartbeat(opera
 
 
 def test_a_site_is_a_target_and_a_board_chooses_from_it(operator):
-    site = f"site-{operator.board}"
+    site = f"site-{operator.name}"
     here = operator.controllers(2, site=site)
     operator.server.node(site=site, board="other")
     operator.server.add(site, operator.board)  # claimed, never enrolled
