@@ -140,3 +140,22 @@ def test_a_release_that_goes_back_is_two_plans(city, node):
     wait_starts(city, node, {"power_on": 1, "planned": 2})
     assert version(city, node) == "1.0.0"
     assert told(city, node)["restarts"] == 0
+
+
+@pytest.mark.timeout(240)
+def test_a_node_without_room_for_an_errand_restarts_by_plan(city):
+    """As an ESP32 does: it enrols and updates in starts of their own, which are no crashes."""
+    cramped = {"tasks/measuring.py": lambda text: text.replace("= 40960", "= 1 << 40")}
+    city.release("0.9.0", cramped)
+    city.release("1.0.1", {"core/ranges.py": lambda text: text.replace("(0, 1000)", "(0, 800)")})
+    with city.node("cramped", "0.9.0", heartbeat_s=1) as node:
+        node.power_on()
+        wait_starts(city, node, {"power_on": 1, "planned": 1}, 60)
+        node.wait_text("acknowledged", 30)
+        city.wait_action(city.rollout("1.0.1", node), node, "confirmed", 90)
+        wait_starts(city, node, {"power_on": 1, "planned": 3})
+        shown = node.console.text
+        for why in ("measuring again", "room for an update", "update to 1.0.1"):
+            assert shown.count("planned reset: " + why) == 1
+        node.wait_text("acknowledged", 30, node.console.length)
+        assert told(city, node)["restarts"] == 0

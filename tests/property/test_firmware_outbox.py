@@ -1,8 +1,11 @@
 """Random lives of an outbox: windows, acknowledgements, power cuts, restarts, damage."""
 
+import asyncio
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware.tasks.heartbeat import waiting as depth
 from firmware.tasks.outbox import FOLDER, Outbox
 from sim import memory
 
@@ -110,7 +113,8 @@ def test_no_window_is_lost_and_none_made_up(steps):
     cuts = sum(step[0] == "cut" for step in steps)
     assert len(waiting - set(life.taken)) <= cuts
     assert synced or not waiting
-    assert life.box.lost == 0
+    assert life.box.lost == life.box.dropped == 0
+    assert asyncio.run(depth(life.box, life.storage)) == len(waiting)
 
 
 @settings(max_examples=100)
@@ -137,3 +141,5 @@ def test_what_is_dropped_is_counted(steps, segments_max):
         life.step(*step)
     life.box.dated(1_700_000_000)
     assert len(life.waiting()) + life.box.lost == len(life.taken)
+    assert life.box.dropped == life.box.lost
+    assert asyncio.run(depth(life.box, life.storage)) == len(life.waiting())
