@@ -16,14 +16,14 @@ from fleet.rollouts.words import FINAL
 from ota.build import bundle
 from sim import nodeconfig
 from sim.clock import Clock
-from sim.district import District
+from sim.district import District, districts
 from sim.errors import SimError
 from sim.loop import Loop, shared
 from sim.node import Node
 from sim.nodeconfig import Pace
 from sim.office import SERVER_NAME, Office
 from sim.population import Population, Progress, Provision
-from sim.posts import DISTRICTS, OLD_TOWN, district_place, posts
+from sim.posts import OLD_TOWN, district_place, posts
 from sim.wiring import wire
 from sim.world import Place, World, midnight_place
 
@@ -61,9 +61,7 @@ class City(Office):
         """The city's districts by name (sim/posts.py), each with a network of its own."""
         if not self._districts:
             assert self.proxy is not None, "serve first: a district's network ends at the server"
-            self._districts = {
-                name: District(name, self.proxy.target, seed=self.world.seed) for name in DISTRICTS
-            }
+            self._districts = districts(self.proxy.target, self.world.seed)
         return self._districts
 
     @property
@@ -123,16 +121,9 @@ class City(Office):
 
         Their names are `<district>-<number>`, their sites the districts.
         """
-        provision = Provision(
-            device=self.districts[OLD_TOWN].proxy.target,
-            name=SERVER_NAME,
-            time_server=("127.0.0.1", self.sntp[1]),
-            root=(self.home / "keys" / "root.json").read_bytes(),
-            anchors=((self.home / "server" / "pki" / "ca.der").read_bytes(),),
-        )
         population = Population(
             self.operator_api,
-            provision,
+            self._provision(),
             self._work,
             world=self.world,
             clock=self.clock,
@@ -220,6 +211,16 @@ class City(Office):
         for district in self._districts.values():
             district.close()
         super().close()
+
+    def _provision(self) -> Provision:
+        assert self.proxy is not None, "serve first: nodes are told where the server is"
+        return Provision(
+            device=self.proxy.target,
+            name=SERVER_NAME,
+            time_server=("127.0.0.1", self.sntp[1]),
+            root=(self.home / "keys" / "root.json").read_bytes(),
+            anchors=((self.home / "server" / "pki" / "ca.der").read_bytes(),),
+        )
 
     def _place_of(self, district: str | None) -> Place:
         return district_place(district, self.place) if district else self.place

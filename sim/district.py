@@ -1,6 +1,7 @@
 """A district of an emulated city: the way its nodes take to the server, and what befalls it."""
 
 from sim.faults import Faults, Proxy
+from sim.posts import DISTRICTS
 
 _DELAY_S = 0.15
 _SLOW_BYTES_S = 4000.0
@@ -75,3 +76,8 @@ class District:
     def close(self) -> None:
         """Close the proxy."""
         self.proxy.close()
+
+
+def districts(server: tuple[str, int], seed: int) -> dict[str, District]:
+    """Return every district of a city by name, before one server's device port."""
+    return {name: District(name, server, seed=seed) for name in DISTRICTS}

@@ -21,13 +21,13 @@ from ota.build.release import Release
 from sim import usage
 from sim.api import Api
 from sim.clock import Clock
-from sim.district import District
+from sim.district import districts
 from sim.errors import SimError
 from sim.loop import shared
 from sim.node import Node
 from sim.nodeconfig import Pace
 from sim.population import Population, Progress, Provision
-from sim.posts import DISTRICTS, posts
+from sim.posts import posts
 from sim.words import Words
 from sim.world import World, midnight_place
 
@@ -95,7 +95,7 @@ class Fleet:
 
     def __init__(self, api: Api, given: Provision, folder: Path, *, seed: int, pace: Pace) -> None:
         self.nodes: dict[str, Node] = {}
-        self.districts = {name: District(name, given.device, seed=seed) for name in DISTRICTS}
+        self.districts = districts(given.device, seed)
         self.words = Words()
         self.memory_peak_bytes = 0
         self._started: dict[str, float] = {}

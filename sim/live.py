@@ -13,11 +13,12 @@ _MB = 1e6
 
 
 class Live:
-    """Tells figures; `done` and `total` of what comes before there are any."""
+    """Tells how a fleet is made and what its figures are, until its `end`."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False)
         self._status: Status | None = None
+        self._told: Figures | None = None
         self._due = 0.0
 
     @contextmanager
@@ -48,6 +49,12 @@ class Live:
             self._status.update(line(figures))
         elif figures.seconds >= self._due:
             self._due = figures.seconds + _PIPE_S
+            self.end(figures)
+
+    def end(self, figures: Figures) -> None:
+        """Tell figures in a line that stays, once."""
+        if figures is not self._told:
+            self._told = figures
             self.say(line(figures))
 
 

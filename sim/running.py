@@ -15,8 +15,8 @@ from ota.build.sources import collect
 from sim import fleet, runtime
 from sim.api import Api
 from sim.errors import SimError
-from sim.fleet import Fleet
-from sim.live import Live, line
+from sim.fleet import Figures, Fleet
+from sim.live import Live
 from sim.nodeconfig import Pace
 
 _VERSION = "0.0.1"  # below whatever a server has to offer
@@ -67,20 +67,20 @@ def _tell(made: Fleet, order: Order, release: Release) -> None:
     try:
         with live.shown():
             made.populate(order.count, release, live.making)
-            for figures in made.run(order.duration_s):
-                live.figures(figures)
+            for last in made.run(order.duration_s):
+                live.figures(last)
     except KeyboardInterrupt:
         live.say("ending all nodes")
-    finally:
-        live.say(line(made.figures()))
-        if order.json_file:
-            order.json_file.write_text(json.dumps(summary(made), indent=2) + "\n")
+        last = made.figures()
+    live.end(last)
+    if order.json_file:
+        order.json_file.write_text(json.dumps(summary(made, last), indent=2) + "\n")
 
 
-def summary(made: Fleet) -> dict[str, object]:
+def summary(made: Fleet, last: Figures) -> dict[str, object]:
     """Return what --json writes: the last figures, and those of the whole run."""
     return {
-        **dataclasses.asdict(made.figures()),
+        **dataclasses.asdict(last),
         "enrolled_after_s": made.enrolled_after_s,
         "cores_since_enrolled": made.cores_since_enrolled,
         "memory_peak_bytes": made.memory_peak_bytes,
