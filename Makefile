@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
 
-demo: .venv/ready  ## one node does it all, in a terminal (ARGS="--once --json FILE")
+demo: .venv/ready  ## a small city does it all, in a terminal (ARGS="--once --json FILE")
 	@$(BIN)/lamppost demo $(ARGS)
 
 test: .venv/ready  ## the whole suite
