@@ -1,7 +1,6 @@
 """One emulated node and a real server: everything that a node goes through in its first year."""
 
 import json
-import shutil
 import signal
 import zipfile
 from pathlib import Path
@@ -60,6 +59,11 @@ def started(city):
     return made
 
 
+def runs(node):
+    """Return the version on the node's flash; it cannot be read amid a write."""
+    return node.wait(lambda: flashfiles.version(node.flash.path), 10)
+
+
 def windows(city, node):
     return [(row["box"], row["seq"]) for row in city.readings(node) if row["stream"] == "pm25"]
 
@@ -86,31 +90,29 @@ def test_it_takes_good_releases_and_no_others(city_of_its_own, tmp_path):
     first = city.rollout("1.1.0", node)
     city.wait_action(first, node, "confirmed", 90)
     assert city.received - before < built["deflated"] / 3
-    assert flashfiles.version(node.flash.path) == "1.1.0"
+    assert runs(node) == "1.1.0"
 
     city.release("1.2.0", {"tasks/selftest.py": broken})
     reason = city.wait_action(city.rollout("1.2.0", node), node, "rolled_back", 90)
     assert "built to fail" in reason
-    assert flashfiles.version(node.flash.path) == "1.1.0"
+    assert runs(node) == "1.1.0"
 
     city.release("1.3.0", gate(1100))
     server = city.home / "server"
-    shutil.copytree(server / "tuf", tmp_path / "tuf")
     forged = city.release("1.3.0", gate(1), publish=False, out="forged")
     assert "targets.json" in city.lamppost("release", "upload", forged["bundle"], status=2)
-    thief.forge(server, Path(forged["bundle"]))
-    reason = city.wait_action(city.rollout("1.3.0", node), node, "failed", 60)
+    with thief.break_in(server, tmp_path / "genuine"):
+        thief.forge(server, Path(forged["bundle"]))
+        reason = city.wait_action(city.rollout("1.3.0", node), node, "failed", 60)
     assert "ignature" in reason
-    assert flashfiles.version(node.flash.path) == "1.1.0"
-    shutil.rmtree(server / "tuf")
-    shutil.move(tmp_path / "tuf", server / "tuf")
+    assert runs(node) == "1.1.0"
 
     node.cut_power_at(60, "change", "within")
     rollout = city.rollout("1.3.0", node)
     node.wait(lambda: node.state == "off", 60, "the power cut")
     node.power_on()
     city.wait_action(rollout, node, "confirmed", 90)
-    assert flashfiles.version(node.flash.path) == "1.3.0"
+    assert runs(node) == "1.3.0"
     assert node.cuts == 1
 
     assert node.lamp.lit_s > 0
@@ -133,19 +135,6 @@ def test_a_server_that_is_killed_costs_no_window(city_of_its_own):
     assert produced_are_stored_once(city, node)
 
 
-@pytest.mark.timeout(120)
-def test_an_expired_timestamp_is_refused(city, node, tmp_path):
-    city.release("1.0.1", gate(800))
-    server = city.home / "server"
-    shutil.copytree(server / "tuf", tmp_path / "tuf")
-    thief.freeze(server)
-    reason = city.wait_action(city.rollout("1.0.1", node), node, "failed", 60)
-    assert reason.startswith("Expired: timestamp")
-    assert flashfiles.version(node.flash.path) == "1.0.0"
-    shutil.rmtree(server / "tuf")
-    shutil.move(tmp_path / "tuf", server / "tuf")
-
-
 DAMAGES = {
     "cut short": lambda whole: whole[:-1],
     "a bit flipped": lambda whole: whole[:40] + bytes([whole[40] ^ 1]) + whole[41:],
@@ -163,7 +152,7 @@ def test_a_file_that_is_not_what_was_signed_is_refused(city, node, damage):
     path = city.home / "server" / changed
     path.write_bytes(DAMAGES[damage](path.read_bytes()))
     city.wait_action(city.rollout(version, node), node, "failed", 60)
-    assert flashfiles.version(node.flash.path) == "1.0.0"
+    assert runs(node) == "1.0.0"
     node.wait_text("acknowledged", 30, node.console.length)
 
 
