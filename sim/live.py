@@ -46,7 +46,7 @@ class Live:
     def figures(self, figures: Figures) -> None:
         """Tell figures: at once in a terminal, each ten seconds elsewhere."""
         if self._status:
-            self._status.update(line(figures))
+            self._status.update(line(figures, "\n           "))  # two lines fit 80 columns
         elif figures.seconds >= self._due:
             self._due = figures.seconds + _PIPE_S
             self.end(figures)
@@ -58,12 +58,12 @@ class Live:
             self.say(line(figures))
 
 
-def line(figures: Figures) -> str:
-    """Return figures for people."""
+def line(figures: Figures, between: str = "; ") -> str:
+    """Return figures for people: how the nodes are, `between`, what they cost."""
     each = figures.memory_bytes / max(1, figures.nodes) / _MB
     return (
         f"{figures.seconds:5.0f} s  {figures.up} of {figures.nodes} up,"
-        f" {figures.enrolled} enrolled, {figures.windows_sent} windows sent;"
-        f" {figures.memory_bytes / _MB:.0f} MB ({each:.1f} a node), {figures.cores:.2f} cores;"
+        f" {figures.enrolled} enrolled, {figures.windows_sent} windows sent{between}"
+        f"{figures.memory_bytes / _MB:.0f} MB ({each:.1f} a node), {figures.cores:.2f} cores;"
         f" {figures.sent_bytes / _MB:.2f} MB sent, {figures.received_bytes / _MB:.2f} received"
     )
