@@ -36,6 +36,8 @@ SEEN_S = 60  # a device's last contact is written at most this often
 REFUSALS_PER_MINUTE = 120
 
 # Releases
+SBOM_BYTES = 512 * 1024
+PROVENANCE_BYTES = 128 * 1024
 TIMESTAMP_S = 2 * 86400
 SNAPSHOT_S = 30 * 86400
 KEEPER_S = 600  # how often the metadata's age is looked at

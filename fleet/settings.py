@@ -40,6 +40,11 @@ class Home:
         return self.server / "files"
 
     @property
+    def evidence(self) -> Path:
+        """Content-addressed SBOMs and provenance statements of releases."""
+        return self.server / "evidence"
+
+    @property
     def database_url(self) -> str:
         """The embedded default."""
         return f"sqlite:///{self.server / 'lamppost.db'}"

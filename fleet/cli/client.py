@@ -52,10 +52,17 @@ class Client:
         """Return the JSON answer of one request."""
         given = {key: value for key, value in (params or {}).items() if value is not None}
         headers = {} if content_type is None else {"Content-Type": content_type}
+        return self._answer(
+            method, path, json=json, params=given, content=content, headers=headers
+        )[1]
+
+    def fetch(self, path: str) -> bytes:
+        """Return the JSON document at *path* byte for byte, as its hash and signature need it."""
+        return self._answer("GET", path)[0]
+
+    def _answer(self, method: str, path: str, **options: Any) -> tuple[bytes, Any]:
         try:
-            response = self._client.request(
-                method, path, json=json, params=given, content=content, headers=headers
-            )
+            response = self._client.request(method, path, **options)
         except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise CommandError(f"{self._url} cannot be reached: {error}") from error
         try:
@@ -72,7 +79,7 @@ class Client:
             )
         if response.status_code >= 300:
             raise CommandError(_reason(response.status_code, answer))
-        return answer
+        return response.content, answer
 
     def pages(self, path: str, key: str, params: dict[str, Any]) -> Iterator[Any]:
         """Yield the items of all pages."""

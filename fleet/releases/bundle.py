@@ -1,10 +1,13 @@
 """PURE: a signed bundle (zip) taken apart under caps, before anything is believed or stored.
 
-Members: manifest.jsonl, targets.json, files/<SHA-256 of the plain file> (zlib, 4 KB window).
+Members: manifest.jsonl, targets.json, files/<SHA-256 of the plain file> (zlib, 4 KB window), and
+sbom.cdx.json with provenance.json: both or neither, as the manifest's header says (`sbom`: the
+SHA-256 of the CycloneDX document, which names that of the provenance; ota/decisions/0008).
 """
 
 import hashlib
 import io
+import json
 import re
 import zipfile
 import zlib
@@ -12,11 +15,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fleet import limits as caps
 from fleet.releases.errors import BadBundle, BadContent
 from ota.core import limits, manifest
 from ota.core.errors import RepositoryError
 
-_MEMBER = re.compile(r"manifest\.jsonl|targets\.json|files/[0-9a-f]{64}")
+SBOM = "sbom.cdx.json"
+PROVENANCE = "provenance.json"
+_MEMBER = re.compile(
+    r"manifest\.jsonl|targets\.json|sbom\.cdx\.json|provenance\.json|files/[0-9a-f]{64}"
+)
+_CAPS = {
+    "manifest.jsonl": limits.MANIFEST_BYTES,
+    "targets.json": limits.TARGETS_BYTES,
+    SBOM: caps.SBOM_BYTES,
+    PROVENANCE: caps.PROVENANCE_BYTES,
+}
 _PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -32,13 +46,17 @@ class Entry:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle whose parts agree with its own manifest. `files`: deflated, by SHA-256."""
+    """A bundle whose parts agree with its own manifest. `files`: deflated, by SHA-256.
+
+    `evidence`: SBOM and provenance by member name, each as it was named; empty without.
+    """
 
     header: dict[str, Any]
     manifest: bytes
     entries: tuple[Entry, ...]
     files: dict[str, bytes]
     targets: bytes
+    evidence: dict[str, bytes]
 
     @property
     def target(self) -> str:
@@ -64,7 +82,42 @@ def read(data: bytes) -> Bundle:
         if deflated is not None:
             verify(entry, deflated)
             files[entry.sha256] = deflated
-    return Bundle(header, members["manifest.jsonl"], entries, files, members["targets.json"])
+    evidence = _evidence(header, members)
+    return Bundle(
+        header, members["manifest.jsonl"], entries, files, members["targets.json"], evidence
+    )
+
+
+def attestation(sbom: bytes) -> str | None:
+    """Return the SHA-256 (hex) of the provenance that an SBOM names; None unless just one."""
+    try:
+        document = json.loads(sbom)
+        found = [
+            entry["content"]
+            for reference in document["externalReferences"]
+            if reference["type"] == "attestation"
+            for entry in reference["hashes"]
+            if entry["alg"] == "SHA-256"
+        ]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return found[0] if len(found) == 1 and isinstance(found[0], str) else None
+
+
+def _evidence(header: dict[str, Any], members: dict[str, bytes]) -> dict[str, bytes]:
+    """Return SBOM and provenance; BadContent unless they are there as the header says."""
+    found = {name: members[name] for name in (SBOM, PROVENANCE) if name in members}
+    if "sbom" not in header:
+        if found:
+            raise BadContent(f"manifest.jsonl names no {min(found)}")
+        return {}
+    if len(found) != 2:
+        raise BadContent(f"manifest.jsonl names an SBOM: {SBOM} and {PROVENANCE} belong to it")
+    if header["sbom"] != hashlib.sha256(found[SBOM]).hexdigest():
+        raise BadContent(f"{SBOM} is not the one that was signed")
+    if attestation(found[SBOM]) != hashlib.sha256(found[PROVENANCE]).hexdigest():
+        raise BadContent(f"{PROVENANCE} is not the one that {SBOM} names")
+    return found
 
 
 def verify(entry: Entry, deflated: bytes) -> None:
@@ -87,12 +140,11 @@ def _entries(lines: io.BytesIO) -> Iterator[tuple[str, int, str, int]]:
 
 
 def _members(data: bytes) -> dict[str, bytes]:
-    caps = {"manifest.jsonl": limits.MANIFEST_BYTES, "targets.json": limits.TARGETS_BYTES}
     members: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            if len(infos) > limits.MANIFEST_FILES + len(caps):
+            if len(infos) > limits.MANIFEST_FILES + len(_CAPS):
                 raise BadBundle("the bundle has too many members")
             for info in infos:
                 name = info.filename
@@ -100,7 +152,7 @@ def _members(data: bytes) -> dict[str, bytes]:
                     raise BadBundle("the bundle has a member that is foreign or doubled")
                 if info.compress_type not in _PLAIN_METHODS or info.flag_bits & 1:
                     raise BadBundle(f"{name} is compressed or encrypted in a way not taken")
-                cap = caps.get(name, limits.FILE_BYTES)
+                cap = _CAPS.get(name, limits.FILE_BYTES)
                 # The directory's size may lie: the cap counts what really comes out.
                 with archive.open(info) as stream:
                     members[name] = stream.read(cap + 1)

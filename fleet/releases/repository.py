@@ -4,12 +4,15 @@
     tuf/targets/   BOARD/SHA256.VERSION.jsonl (consistent snapshots)
     tuf/keys/      snapshot.pem, timestamp.pem: all the keys that a thief of the server gets
     files/         SHA256: deflated content
+    evidence/      SHA256: SBOMs and provenance statements of releases
 
 Order of a release, so that a reader never sees half of one: files, manifest, targets, snapshot,
 timestamp. Whatever comes before the timestamp is invisible until it is renamed into place.
 """
 
 import fcntl
+import hashlib
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +27,7 @@ from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
 from fleet import atomic, limits
+from fleet.releases import bundle as bundles
 from fleet.releases.bundle import Bundle
 from fleet.releases.errors import BadContent, BadSignature, Expired, NoRepository, NotNewer
 from fleet.settings import Home
@@ -46,6 +50,7 @@ class Repository:
     def __init__(self, home: Home) -> None:
         self._tuf = home.tuf
         self._files = home.files
+        self._evidence = home.evidence
 
     def metadata(self, name: str) -> Path:
         """Return where a metadata file is, or would be."""
@@ -58,6 +63,18 @@ class Repository:
     def file(self, sha256: str) -> Path:
         """Return where a deflated file is, or would be."""
         return self._files / sha256
+
+    def evidence(self, board: str, name: str, member: str) -> Path | None:
+        """Return where a release's SBOM or provenance is; None when its manifest names none."""
+        with self.target(board, name).open("rb") as file:
+            header: dict[str, str] = json.loads(file.readline())
+        if "sbom" not in header:
+            return None
+        sbom = self._evidence / header["sbom"]
+        if member == bundles.SBOM:
+            return sbom
+        digest = bundles.attestation(sbom.read_bytes())
+        return None if digest is None else self._evidence / digest
 
     def exists(self) -> bool:
         """Say whether `lamppost ota init` has been here."""
@@ -151,6 +168,9 @@ class Repository:
                 raise BadContent(f"{entry.path} is neither in the bundle nor on the server")
         for path, deflated in fresh.items():
             atomic.write(path, deflated)
+        self._evidence.mkdir(exist_ok=True, mode=0o700)
+        for document in bundle.evidence.values():
+            atomic.write(self._evidence / hashlib.sha256(document).hexdigest(), document)
 
     def _sign_snapshot(self, snapshot: Snapshot, now: int) -> None:
         snapshot.version += 1

@@ -8,9 +8,10 @@ from pydantic import BaseModel
 
 from fleet import bodies, context, limits, static
 from fleet.access.guard import CallerDep
+from fleet.errors import NotFound
 from fleet.releases import bundle, service
 from fleet.releases.service import Release
-from fleet.schemas import Board
+from fleet.schemas import Board, Version
 
 router = APIRouter(prefix="/releases", tags=["releases"])
 device_router = APIRouter(tags=["static"])
@@ -77,6 +78,38 @@ async def page(caller: CallerDep) -> Releases:
     async with caller.context.database.read() as session:
         found = await service.page(session)
     return Releases(releases=[_out(release) for release in found])
+
+
+@router.get("/{board}/{version}/sbom", response_class=Response)
+async def sbom(request: Request, caller: CallerDep, board: Board, version: Version) -> Response:
+    """Serve a release's software bill of materials (CycloneDX JSON), byte for byte as signed."""
+    media_type = "application/vnd.cyclonedx+json"
+    return await _evidence(request, caller, board, version, bundle.SBOM, media_type)
+
+
+@router.get("/{board}/{version}/provenance", response_class=Response)
+async def provenance(
+    request: Request, caller: CallerDep, board: Board, version: Version
+) -> Response:
+    """Serve a release's SLSA provenance (in-toto statement), byte for byte as signed."""
+    media_type = "application/vnd.in-toto+json"
+    return await _evidence(request, caller, board, version, bundle.PROVENANCE, media_type)
+
+
+async def _evidence(
+    request: Request, caller: CallerDep, board: str, version: str, member: str, media_type: str
+) -> Response:
+    await caller.require("release.read", None)
+    async with caller.context.database.read() as session:
+        release = await service.find(session, board, version)
+    if release is None:
+        raise NotFound(f"there is no release {version} for {board}")
+    repository = caller.context.repository
+    name = f"{release.sha256}.{release.version}.jsonl"
+    path = await anyio.to_thread.run_sync(repository.evidence, board, name, member)
+    if path is None:
+        raise NotFound(f"release {version} for {board} was published without SBOM and provenance")
+    return static.response(request, path, media_type=media_type, lasting=True)
 
 
 @device_router.get("/tuf/metadata/{name}", response_class=Response)

@@ -5,6 +5,8 @@ and modes, so that the same release is the same zip to the byte:
 
     manifest.jsonl      what is hashed and signed
     files/<sha256>      each file, zlib with a 4 KB window, by the hash of its plain bytes
+    provenance.json     SLSA provenance, named by hash in the SBOM
+    sbom.cdx.json       CycloneDX, named by hash in the manifest's header
     targets.json        signed TUF targets metadata (after `lamppost ota publish`)
 """
 
@@ -14,10 +16,12 @@ import os
 import struct
 import zipfile
 import zlib
+from collections.abc import Container
 from pathlib import Path
 
+from ota.build import provenance, sbom
 from ota.build.errors import BuildError
-from ota.build.release import Entry, Header, Release, parse
+from ota.build.release import Entry, Evidence, Header, Release, parse, sbom_digest
 from ota.core import limits
 
 MANIFEST = "manifest.jsonl"
@@ -36,6 +40,9 @@ def pack(release: Release, targets: bytes | None = None) -> bytes:
     """Return a release as a bundle, the same bytes for the same release."""
     members = {f"files/{entry.sha256}": entry.deflated for entry in release.entries}
     ordered = [(MANIFEST, release.manifest), *sorted(members.items())]
+    if release.evidence is not None:
+        ordered.append((provenance.MEMBER, release.evidence.provenance))
+        ordered.append((sbom.MEMBER, release.evidence.sbom))
     if targets is not None:
         ordered.append((TARGETS, targets))
     out = io.BytesIO()
@@ -78,15 +85,33 @@ def unpack(data: bytes) -> Release:
                 if member not in members:
                     raise BuildError(f"{line[0]} is missing: no {member} in it")
                 entries.append(_entry(line, archive.read(member)))
+            evidence = _evidence(sbom_digest(manifest), archive, members)
     except _DAMAGE as error:
         raise BuildError(f"not a zip file of ours: {error}") from error
-    return Release(header, tuple(entries), manifest)
+    return Release(header, tuple(entries), manifest, evidence)
 
 
 def targets(data: bytes) -> bytes | None:
     """Return the signed targets metadata of a bundle that `unpack` accepts, None without."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return archive.read(TARGETS) if TARGETS in archive.namelist() else None
+
+
+def _evidence(
+    digest: str | None, archive: zipfile.ZipFile, members: Container[str]
+) -> Evidence | None:
+    """Return SBOM and provenance, having seen that they are those that the manifest names."""
+    for member in (sbom.MEMBER, provenance.MEMBER):
+        if (member in members) != (digest is not None):
+            raise BuildError(f"{member} is missing" if digest else f"{member} is named nowhere")
+    if digest is None:
+        return None
+    found = Evidence(archive.read(sbom.MEMBER), archive.read(provenance.MEMBER))
+    if hashlib.sha256(found.sbom).hexdigest() != digest:
+        raise BuildError(f"{sbom.MEMBER} is not the one that the manifest names")
+    if hashlib.sha256(found.provenance).hexdigest() != sbom.attestation(found.sbom):
+        raise BuildError(f"{provenance.MEMBER} is not the one that {sbom.MEMBER} names")
+    return found
 
 
 def _entry(line: tuple[str, int, str, int], deflated: bytes) -> Entry:

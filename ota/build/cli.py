@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from ota.build import bundle, keys, repository
+from ota.build import bundle, keys, provenance, repository
 from ota.build.boards import BOARDS
 from ota.build.errors import BuildError, RepositoryError, SigningKeyError, UploadError
 from ota.build.release import Header, Release
@@ -99,6 +100,12 @@ def _version(_context: click.Context, option: click.Parameter, value: str) -> st
     return value
 
 
+def _source(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and not re.fullmatch("[a-z+]+:[^@]+@[0-9a-f]{40}", value):
+        raise BuildError(f"--source {value}: expected git+https://host/path@<40 hex digits>")
+    return value
+
+
 @ota.command()
 @click.option("--version", required=True, callback=_version, help="Semantic version, as 1.2.0.")
 @click.option("--board", type=click.Choice(list(BOARDS)), default="esp32", show_default=True)
@@ -143,6 +150,19 @@ def _version(_context: click.Context, option: click.Parameter, value: str) -> st
     default=Path(),
     help="Folder for the bundle. [default: here]",
 )
+@click.option(
+    "--source",
+    callback=_source,
+    metavar="URI@COMMIT",
+    help="Where the sources come from, for the provenance: git+https://host/path@<40 hex digits>.",
+)
+@click.option(
+    "--builder",
+    metavar="URI",
+    default=provenance.DESK,
+    show_default=True,
+    help="Who builds, for the provenance: the URI of your build service.",
+)
 @_JSON
 def build(
     *,
@@ -154,6 +174,8 @@ def build(
     runtime: str,
     min_level: int,
     out: Path,
+    source: str | None,
+    builder: str,
     as_json: bool,
 ) -> None:
     """Compile this installation's firmware into lamppost-BOARD-VERSION.zip.
@@ -161,11 +183,14 @@ def build(
     The bundle is not signed yet: `lamppost ota publish` does that. The same sources, version and
     date give the same bundle to the byte, wherever it is built. A release that would not fit the
     flash twice, beside readings waiting for the network, is refused.
+
+    The bundle also holds what the release is made of (sbom.cdx.json, CycloneDX) and where it comes
+    from (provenance.json, SLSA). Signing the release signs both.
     """
     if versions.key(version) < versions.key(floor):
         raise BuildError(f"--floor {floor} lies above --version {version}")
     header = Header(version, board, floor, runtime, built, min_level)
-    release = _compile(header, overlay)
+    release = _compile(header, overlay, provenance.Origin(source, builder))
     path = out / bundle.name(header)
     data = bundle.pack(release)
     bundle.write(path, data)
@@ -181,12 +206,12 @@ def build(
     click.echo(f"a slot    {figures['blocks']} blocks of 4 KiB, of {figures['blocks_max']}")
 
 
-def _compile(header: Header, overlay: Path | None) -> Release:
+def _compile(header: Header, overlay: Path | None, origin: provenance.Origin) -> Release:
     sources = collect(overlay)
     hidden = not sys.stderr.isatty()
     bar = click.progressbar(length=len(sources), label="compiling", file=sys.stderr, hidden=hidden)
     with bar:
-        return build_release(header, sources, lambda _: bar.update(1))
+        return build_release(header, sources, lambda _: bar.update(1), origin)
 
 
 @ota.command()

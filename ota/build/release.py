@@ -2,7 +2,8 @@
 
 The manifest is JSON Lines (ota/decisions/0001): a header, then `[path, size, sha256, zsize]` a
 file, sorted by path. It is the TUF target `<board>/<version>.jsonl`; the files travel beside it,
-deflated with a 4 KB window, under the SHA-256 of their plain bytes.
+deflated with a 4 KB window, under the SHA-256 of their plain bytes. The header also names the
+SBOM by its SHA-256 (`sbom`), which nodes pass over (ota/decisions/0008).
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ota.build import filesystem, names
+from ota.build import filesystem, names, provenance, sbom
 from ota.build.boards import BLOCK_BYTES, DATA_BYTES
 from ota.build.compiler import compile_module
 from ota.build.errors import BuildError
@@ -62,12 +63,24 @@ class Header:
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What a release is made of and where it comes from: CycloneDX and in-toto documents."""
+
+    sbom: bytes = field(repr=False)
+    provenance: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Release:
-    """Header, files sorted by path, and the manifest's bytes: what is hashed and signed."""
+    """Header, files sorted by path, and the manifest's bytes: what is hashed and signed.
+
+    `evidence` is there when the manifest names it, which every built release does.
+    """
 
     header: Header
     entries: tuple[Entry, ...]
     manifest: bytes
+    evidence: Evidence | None = None
 
     def slot(self, name: str = "") -> dict[str, bytes]:
         """Return path → bytes of a slot that holds this release, under the folder `name`."""
@@ -94,11 +107,14 @@ def deflate(plain: bytes) -> bytes:
 
 
 def build(
-    header: Header, sources: Sequence[Source], progress: Callable[[str], None] = lambda _: None
+    header: Header,
+    sources: Sequence[Source],
+    progress: Callable[[str], None] = lambda _: None,
+    origin: provenance.Origin | None = None,
 ) -> Release:
     """Compile `sources` to a release; BuildError when one does not compile or all do not fit.
 
-    `progress` is called with each path before it is compiled.
+    `progress` is called with each path before it is compiled. `origin`: for its provenance.
     """
     entries = []
     vocabulary = names.Vocabulary(source.file for source in sources)
@@ -108,9 +124,11 @@ def build(
         path = source.path.removesuffix(".py") + ".mpy"
         entries.append(Entry(path, plain, deflate(plain)))
     entries.sort(key=lambda entry: entry.path)
-    manifest = _manifest(header, entries)
+    statement = provenance.statement(header, entries, sources, origin)
+    evidence = Evidence(sbom.document(header, entries, statement), statement)
+    manifest = _manifest(header, entries, hashlib.sha256(evidence.sbom).hexdigest())
     parse(manifest)
-    release = Release(header, tuple(entries), manifest)
+    release = Release(header, tuple(entries), manifest, evidence)
     check_fits(release)
     return release
 
@@ -144,7 +162,13 @@ def check_fits(release: Release) -> None:
         )
 
 
-def _manifest(header: Header, entries: Sequence[Entry]) -> bytes:
-    lines: list[object] = [vars(header)]
+def sbom_digest(manifest: bytes) -> str | None:
+    """Return the SHA-256 (hex) of the SBOM that a manifest names, None when it names none."""
+    found = rules.header(manifest[: manifest.find(b"\n") + 1]).get("sbom")
+    return found if isinstance(found, str) else None
+
+
+def _manifest(header: Header, entries: Sequence[Entry], digest: str | None = None) -> bytes:
+    lines: list[object] = [vars(header) | ({} if digest is None else {"sbom": digest})]
     lines += [[e.path, len(e.plain), e.sha256, len(e.deflated)] for e in entries]
     return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)

@@ -1,5 +1,6 @@
 """Signed bundles for a test server, made with the release manager's own code."""
 
+import hashlib
 import io
 import json
 import zipfile
@@ -8,21 +9,38 @@ from typing import Any
 from fleetserver import Server
 
 from ota.build import bundle, keys, repository
-from ota.build.release import Entry, Header, Release, deflate
+from ota.build.release import Entry, Evidence, Header, Release, deflate
 
 BUILT = 1_760_000_000
 
 
-def release(version: str, board: str, files: dict[str, bytes], *, floor: str = "0.0.0") -> Release:
+def release(
+    version: str,
+    board: str,
+    files: dict[str, bytes],
+    *,
+    floor: str = "0.0.0",
+    evidence: Evidence | None = None,
+) -> Release:
     """Return a release of plain files, not compiled: only its form matters to the server."""
     header = Header(version, board, floor, "1.27.0", BUILT, 30)
     entries = tuple(Entry(path, files[path], deflate(files[path])) for path in sorted(files))
-    lines: list[Any] = [vars(header)]
+    named = {} if evidence is None else {"sbom": hashlib.sha256(evidence.sbom).hexdigest()}
+    lines: list[Any] = [vars(header) | named]
     lines += [
         [entry.path, len(entry.plain), entry.sha256, len(entry.deflated)] for entry in entries
     ]
     manifest = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    return Release(header, entries, manifest)
+    return Release(header, entries, manifest, evidence)
+
+
+def evidence(version: str) -> Evidence:
+    """Return an SBOM and a provenance statement that fit each other: only their form matters."""
+    statement = json.dumps({"_type": "statement", "of": version}).encode()
+    named = [{"alg": "SHA-256", "content": hashlib.sha256(statement).hexdigest()}]
+    reference = {"type": "attestation", "url": "provenance.json", "hashes": named}
+    bom = {"bomFormat": "CycloneDX", "externalReferences": [reference], "version": version}
+    return Evidence(json.dumps(bom).encode(), statement)
 
 
 class Publisher:
@@ -77,4 +95,4 @@ def edit(data: bytes, **members: bytes | None) -> bytes:
     return out.getvalue()
 
 
-__all__ = ["BUILT", "Publisher", "deflate", "edit", "forger", "keys", "release"]
+__all__ = ["BUILT", "Publisher", "deflate", "edit", "evidence", "forger", "keys", "release"]

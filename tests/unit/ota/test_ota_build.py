@@ -79,8 +79,8 @@ def test_a_bundle_is_read_back_as_it_was_made(tmp_path):
 
 def test_header_keys_that_are_new_survive_a_bundle(tmp_path):
     made = small(tmp_path)
-    manifest = made.manifest.replace(b'"min_level":30}', b'"min_level":30,"sbom":"x"}')
-    later = release.Release(made.header, made.entries, manifest)
+    manifest = made.manifest.replace(b'"min_level":30', b'"min_level":30,"later":"x"')
+    later = release.Release(made.header, made.entries, manifest, made.evidence)
     assert bundle.unpack(bundle.pack(later)).manifest == manifest
 
 
