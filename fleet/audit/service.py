@@ -1,10 +1,10 @@
 """Appending to and reading from the audit. There is nothing else to do with it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, not_, select
+from sqlalchemy import and_, insert, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import limits
@@ -67,6 +67,31 @@ def record(
             detail=detail,
         )
     )
+
+
+async def record_each(
+    session: AsyncSession,
+    now: int,
+    actor: str,
+    act: str,
+    subjects: Iterable[tuple[str, str]],
+    **detail: Any,
+) -> None:
+    """Append one event for each (subject, site): what is done to thousands is one statement."""
+    rows = [
+        {
+            "at": now,
+            "actor": actor,
+            "act": act,
+            "subject": subject[:_SUBJECT_CHARS],
+            "site": site,
+            "outcome": DONE,
+            "detail": detail,
+        }
+        for subject, site in subjects
+    ]
+    if rows:
+        await session.execute(insert(Event), rows)
 
 
 async def page(

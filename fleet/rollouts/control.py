@@ -81,10 +81,7 @@ async def abort(
     """Take the offers of the scope's devices back; it ends when nobody else's are left."""
     rollout = await hold(session, rollout_id)
     taken = await take_back(session, now, rollout, scope, staged_too=True)
-    for device_id, site in taken:
-        audit.record(
-            session, now, actor, "rollout.abort", device_id, site=site, rollout=rollout_id
-        )
+    await audit.record_each(session, now, actor, "rollout.abort", taken, rollout=rollout_id)
     going = select(Action.id).where(
         Action.rollout_id == rollout_id,
         (Action.active & Action.cancelling.is_(False)) | (Action.state == PENDING),

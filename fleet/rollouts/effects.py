@@ -137,17 +137,8 @@ async def _expire(session: AsyncSession, now: int, rollout: Rollout) -> bool:
         UNREACHED: await change(session, early, {**ended, "state": UNREACHED}),
     }
     for word, devices in expired.items():
-        for device_id, site in devices:
-            audit.record(
-                session,
-                now,
-                ACTOR,
-                f"update.{word}",
-                device_id,
-                site=site,
-                rollout=rollout.id,
-                reason=SILENT,
-            )
+        told = {"rollout": rollout.id, "reason": SILENT}
+        await audit.record_each(session, now, ACTOR, f"update.{word}", devices, **told)
     return any(expired.values())
 
 

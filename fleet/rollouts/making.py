@@ -15,8 +15,6 @@ from fleet.rollouts.errors import InFlight, NoRelease, WrongPlan
 from fleet.rollouts.models import Action, Rollout
 from fleet.rollouts.words import ACTIVE, PENDING
 
-_ROWS = 500  # of one INSERT: its parameters are counted in 16 bits
-
 
 async def create(
     session: AsyncSession,
@@ -49,21 +47,13 @@ async def create(
     session.add(rollout)
     await session.flush()
     rows = _rows(now, rollout, targets, ids)
-    taken = await insert(session, database, rows)
+    taken = await insert(session, database, rollout.id, rows)
     busy = await _busy(session, rollout.id, rows, taken)
     if busy:
         raise InFlight("some devices have an update under way", devices=busy)
-    for device in targets:
-        audit.record(
-            session,
-            now,
-            actor,
-            "rollout.create",
-            device.id,
-            site=device.site,
-            rollout=rollout.id,
-            version=version,
-        )
+    told = {"rollout": rollout.id, "version": version}
+    all_of_them = [(device.id, device.site) for device in targets]
+    await audit.record_each(session, now, actor, "rollout.create", all_of_them, **told)
     await engine.step(session, now, rollout)
     return rollout.id
 
@@ -96,22 +86,15 @@ def waiting(now: int, rollout_id: int, device_id: str, release_id: int) -> dict[
 
 
 async def insert(
-    session: AsyncSession, database: Database, rows: Iterable[dict[str, Any]]
+    session: AsyncSession, database: Database, rollout_id: int, rows: Iterable[dict[str, Any]]
 ) -> set[str]:
-    """Add updates; return the ids of the devices that had none waiting and got theirs."""
-    # One order for all, so that two rollouts over the same devices do not lock crosswise.
+    """Add a rollout's updates; return the devices that had none waiting and got theirs."""
+    # One order for all, so that two rollouts over the same devices do not lock crosswise. The
+    # partial unique index decides who is free: whoever is not comes back missing.
     ordered = sorted(rows, key=lambda row: str(row["device_id"]))
-    taken: set[str] = set()
-    for start in range(0, len(ordered), _ROWS):
-        # The partial unique index decides who is free: whoever is not comes back missing.
-        statement = (
-            database.insert(Action)
-            .values(ordered[start : start + _ROWS])
-            .on_conflict_do_nothing()
-            .returning(Action.device_id)
-        )
-        taken.update((await session.scalars(statement)).all())
-    return taken
+    await session.execute(database.insert(Action.__table__).on_conflict_do_nothing(), ordered)
+    mine = select(Action.device_id).where(Action.rollout_id == rollout_id)
+    return set((await session.scalars(mine)).all())
 
 
 async def _busy(

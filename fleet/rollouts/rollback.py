@@ -54,10 +54,8 @@ async def roll_back(
         raise Over(f"rollout {rollout.id} is {rollout.state}")
     rollout.state, rollout.reason = ROLLED_BACK, "rolled back by an operator"
     await session.flush()
-    for device_id, site in await control.take_back(session, now, rollout, staged_too=False):
-        audit.record(
-            session, now, actor, "rollout.rollback", device_id, site=site, rollout=rollout.id
-        )
+    taken = await control.take_back(session, now, rollout, staged_too=False)
+    await audit.record_each(session, now, actor, "rollout.rollback", taken, rollout=rollout.id)
     updated = await _updated(session, rollout)
     made, left = await _revert(session, database, now, rollout, actor, updated)
     await effects.note(
@@ -151,23 +149,13 @@ async def _to(
         {**making.waiting(now, back.id, device.id, ids[device.board]), "position": position}
         for position, device in enumerate(able, back.sizes[0])
     ]
-    taken = await making.insert(session, database, rows)
-    back.sizes = [back.sizes[0] + len(taken)]
-    back.plan = {**back.plan, "min_sample": max(1, back.sizes[0])}
+    taken = await making.insert(session, database, back.id, rows)
+    back.sizes = [len(taken)]
+    back.plan = {**back.plan, "min_sample": max(1, len(taken))}
     await session.flush()
-    for device in able:
-        if device.id in taken:
-            audit.record(
-                session,
-                now,
-                actor,
-                "rollout.create",
-                device.id,
-                site=device.site,
-                rollout=back.id,
-                version=version,
-                reverts=rollout.id,
-            )
+    told = {"rollout": back.id, "version": version, "reverts": rollout.id}
+    sent = [(device.id, device.site) for device in able if device.id in taken]
+    await audit.record_each(session, now, actor, "rollout.create", sent, **told)
     return back, [device.id for _, device in mine if device.id not in taken]
 
 

@@ -218,7 +218,8 @@ async def catch_up(session: AsyncSession, database: Database, now: int, missed: 
         "reason": missed.reason,
         "catch_up": True,
     }
-    if not await making.insert(session, database, [row]):
+    again = database.insert(Action).values(row).on_conflict_do_nothing().returning(Action.id)
+    if await session.scalar(again) is None:
         return False
     await session.execute(update(Action).where(Action.id == missed.id).values(superseded=True))
     audit.record(

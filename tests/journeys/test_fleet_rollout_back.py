@@ -90,8 +90,9 @@ def test_a_node_that_cannot_be_stopped_any_more_goes_back_as_well(operator):
 
 def test_a_node_silent_since_it_staged_is_brought_back_when_it_speaks(operator):
     (node,) = operator.controllers(1, "1.0.0")
-    rollout = operator.create("1.1.0", [node], deadline_s=4)
+    rollout = operator.create("1.1.0", [node])
     node.update(until="staged")
+    operator.silence(node)
     operator.until(rollout, state="paused")
     (back,) = operator.steer(rollout, "rollback")["rollouts"]
     document = node.get(node.poll()["deploymentBase"]).json()

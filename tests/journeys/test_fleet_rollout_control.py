@@ -63,9 +63,10 @@ def test_a_pause_withholds_what_has_not_begun_and_lets_the_rest_go_on(operator):
 def test_a_pause_is_not_the_nodes_silence(operator):
     (node,) = operator.controllers(1)
     (busy,) = operator.controllers(1)
-    rollout = operator.create("1.1.0", [node, busy], waves=AT_ONCE, deadline_s=2)
+    rollout = operator.create("1.1.0", [node, busy], waves=AT_ONCE)
     busy.says(busy.begin(), "downloading")
     operator.steer(rollout, "pause")
+    operator.silence(node, busy)
     # The deadline of an update under way goes on, and that of one withheld does not.
     operator.until(rollout, counts={"requested": 1, "unreached": 1})
     operator.steer(rollout, "resume")
@@ -143,10 +144,11 @@ def test_of_a_confirmation_and_a_cancellation_at_once_one_counts(operator):
 
 def test_a_silent_node_does_not_hold_an_abort_up_for_ever(operator):
     early, late = nodes = operator.controllers(2)
-    rollout = operator.create("1.1.0", nodes, waves=AT_ONCE, deadline_s=2)
+    rollout = operator.create("1.1.0", nodes, waves=AT_ONCE)
     early.begin()
     late.update(until="staged")
     operator.steer(rollout, "abort")
+    operator.silence(early, late)
     shown = operator.until(rollout, counts={"cancelled": 1, "failed": 1})
     assert shown["state"] == "aborted"
     assert operator.action(rollout, late)["reason"] == "silent"

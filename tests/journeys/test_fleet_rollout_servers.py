@@ -83,11 +83,14 @@ def test_two_engines_do_each_thing_once(servers):
     operator = Operator(first)
     nodes = operator.controllers(6)
     rollouts = [
-        operator.create("1.1.0", mine, waves=[{"count": 1}, {"percent": 100}], deadline_s=2)
+        operator.create("1.1.0", mine, waves=[{"count": 1}, {"percent": 100}])
         for mine in (nodes[:3], nodes[3:])
     ]
     for mine in (nodes[:3], nodes[3:]):
         mine[0].update()
+    for rollout in rollouts:
+        operator.until(rollout, wave=2)
+    operator.silence(*nodes)
     for rollout in rollouts:
         shown = operator.until(rollout, state="finished", counts={"confirmed": 1, "unreached": 2})
         acts = Counter(event["act"] for event in first.audit(f"rollout {rollout}"))

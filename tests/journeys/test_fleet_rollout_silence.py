@@ -13,10 +13,11 @@ def operator(server):
 def test_who_is_silent_before_staging_moves_to_the_next_wave(operator):
     nodes = operator.controllers(3)
     waves = [{"count": 2}, {"percent": 100}]
-    rollout = operator.create("1.1.0", nodes, waves=waves, deadline_s=2)
+    rollout = operator.create("1.1.0", nodes, waves=waves)
     silent = nodes[0].begin()
     nodes[0].says(silent, "downloading")
     nodes[1].update()
+    operator.silence(nodes[0])
     shown = operator.until(rollout, wave=2)
     moved = operator.action(rollout, nodes[0])
     assert (moved["wave"], moved["moves"]) == (2, 1)
@@ -32,7 +33,8 @@ def test_who_is_silent_before_staging_moves_to_the_next_wave(operator):
 def test_a_wave_in_which_all_are_silent_tells_nothing_and_nobody_follows(operator):
     nodes = operator.controllers(2)
     waves = [{"count": 1}, {"percent": 100}]
-    rollout = operator.create("1.1.0", nodes, waves=waves, deadline_s=2)
+    rollout = operator.create("1.1.0", nodes, waves=waves)
+    operator.silence(nodes[0])
     shown = operator.until(rollout, state="paused")
     assert shown["reason"] == "wave 1: 0 of 1 outcomes that were wanted"
     assert nodes[1].poll() == {}
@@ -42,8 +44,9 @@ def test_a_wave_in_which_all_are_silent_tells_nothing_and_nobody_follows(operato
 
 def test_in_the_last_wave_it_stays_unreached_until_it_comes_back(operator):
     nodes = operator.controllers(2)
-    rollout = operator.create("1.1.0", nodes, waves=[{"percent": 100}], deadline_s=2)
+    rollout = operator.create("1.1.0", nodes, waves=[{"percent": 100}])
     nodes[1].update()
+    operator.silence(nodes[0])
     shown = operator.until(rollout, state="finished")
     assert shown["counts"] == {"confirmed": 1, "unreached": 1}
     first = operator.action(rollout, nodes[0])["id"]
@@ -64,8 +67,9 @@ def test_in_the_last_wave_it_stays_unreached_until_it_comes_back(operator):
 def test_who_is_silent_after_staging_has_failed_and_made_it_by_itself(operator):
     nodes = operator.controllers(3)
     waves = [{"count": 1}, {"percent": 100}]
-    rollout = operator.create("1.1.0", nodes, waves=waves, deadline_s=2)
+    rollout = operator.create("1.1.0", nodes, waves=waves)
     silent = nodes[0].update(until="staged")
+    operator.silence(nodes[0])
     shown = operator.until(rollout, state="paused")
     failed = operator.action(rollout, nodes[0])
     assert (failed["state"], failed["reason"], shown["wave"]) == ("failed", "silent", 1)
@@ -85,17 +89,21 @@ def test_who_is_silent_after_staging_has_failed_and_made_it_by_itself(operator):
 
 def test_nobody_waits_for_one_that_comes_back_and_stays_silent(operator):
     (node,) = operator.controllers(1)
-    rollout = operator.create("1.1.0", [node], deadline_s=2)
+    rollout = operator.create("1.1.0", [node])
+    operator.silence(node)
     operator.until(rollout, state="finished", counts={"unreached": 1})
     offered(node)
+    operator.silence(node)
     operator.until(rollout, counts={"unreached": 1})
     assert operator.show(rollout)["state"] == "finished"
 
 
 def test_whoever_comes_back_keeps_to_the_cap(operator):
     nodes = operator.controllers(3)
-    rollout = operator.create("1.1.0", nodes, deadline_s=2, max_in_flight=1,
-                              waves=[{"percent": 100}])  # fmt: skip
+    rollout = operator.create("1.1.0", nodes, max_in_flight=1, waves=[{"percent": 100}])
+    for node in nodes:
+        offered(node)
+        operator.silence(node)
     operator.until(rollout, state="finished", counts={"unreached": 3})
     for node in nodes:
         node.poll()
@@ -106,7 +114,8 @@ def test_whoever_comes_back_keeps_to_the_cap(operator):
 def test_after_an_abort_or_a_roll_back_nobody_catches_up(operator):
     for act in ("abort", "rollback"):
         (node,) = operator.controllers(1)
-        rollout = operator.create("1.1.0", [node], deadline_s=2, soak_s=3600)
+        rollout = operator.create("1.1.0", [node], soak_s=3600)
+        operator.silence(node)
         operator.until(rollout, counts={"unreached": 1})
         operator.steer(rollout, act)
         assert node.poll() == {}

@@ -1,14 +1,21 @@
 """Plain DDI clients and the operator behind them: what journeys of rollouts are made of."""
 
+import asyncio
 import secrets
 import time
 from typing import Any
 
 from bundles import Publisher
 from fleetserver import Identity, Server
+from sqlalchemy import update
+
+from fleet.db import Database
+from fleet.rollouts.models import Action
+from fleet.settings import Home
 
 BEFORE_THE_END = ("requested", "downloading", "verified", "staged", "booted")
-_PATIENCE_S = 20
+DEADLINE_S = 86400  # what the API gives a node unless told otherwise
+_PATIENCE_S = 30
 
 
 class Controller:
@@ -123,6 +130,19 @@ class Operator:
             for row in self.show(rollout)["actions"]
             if row["device"] == node.id and not row["superseded"]
         )
+
+    def silence(self, *nodes: Controller) -> None:
+        """Let the deadline of these nodes' updates pass, as if they had been offered long ago."""
+        asyncio.run(self._rewind([node.id for node in nodes]))
+
+    async def _rewind(self, ids: list[str]) -> None:
+        database = Database(self.server.url or Home(self.server.home).database_url)
+        mine = update(Action).where(Action.device_id.in_(ids), Action.active)
+        try:
+            async with database.write() as session:
+                await session.execute(mine.values(started_at=Action.started_at - DEADLINE_S))
+        finally:
+            await database.close()
 
     def words(self, rollout: int, nodes: list[Controller]) -> list[str]:
         """Return where each node stands."""

@@ -12,7 +12,7 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# What rollouts did before there were plans: everybody at once, and nothing stops it.
+# What rollouts did before there were plans: everybody at once; only if all fail it is stopped.
 _PLAN = {
     "waves": [{"percent": 100}],
     "success_percent": 0,
