@@ -1,8 +1,7 @@
 """Bringing back the nodes that a rollout updated: ordinary rollouts to what each ran before.
 
-A node that has staged the update is never disturbed before it has rebooted: its way back waits
-until its update has ended (FACTS of other updaters: a roll-back before the reboot leaves a slot
-that nobody chose).
+A node that has staged the update is never disturbed before it has rebooted; its way back waits
+until its update has ended. A roll-back before the reboot would leave a slot that nobody chose.
 """
 
 from collections.abc import Iterable, Sequence
