@@ -1,4 +1,8 @@
-"""Chapter 5: a thief with all that the server holds makes four offers; every node refuses."""
+"""Chapter 5: a thief with all that the server holds makes four offers; every node refuses.
+
+He makes them through the city's own server, which he has broken into: nodes go on reporting to
+it, and no reading is lost to a server that is only his.
+"""
 
 from pathlib import Path
 

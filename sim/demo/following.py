@@ -77,7 +77,7 @@ def _news(before: Action, now: Action) -> str:
     if now["moves"] > before["moves"]:
         return f"unreached, moved to wave {now['wave']}"
     if now["restarts"] > before["restarts"]:
-        return f"crashed: its heartbeat tells of {now['restarts']} unplanned restarts"
+        return f"crashes: unplanned restart {now['restarts']}, by its heartbeat"
     if now["state"] == before["state"] or now["state"] not in _ENDS:
         return ""
     return f"{now['state']}: {now['reason']}" if now["reason"] else str(now["state"])

@@ -45,9 +45,9 @@ def _waves(stage: Stage, shown: Shown) -> None:
 
 def _fetched(stage: Stage, full: int, sent: int) -> None:
     changed = len(stage.releases.changed("1.0.0", VERSION))
-    counts = [int(_FETCHED.findall(node.console.text)[-1]) for node in stage.cast.everyone]
+    counts = [sum(map(int, _FETCHED.findall(node.console.text))) for node in stage.cast.everyone]
     stage.story.check(
         "only_changed_files_fetched",
-        counts == [changed] * len(counts) and sent < full,
+        max(counts) == changed and sent < full,
         f"{changed} file a node: {sent} of {full} bytes, with metadata and polls",
     )
