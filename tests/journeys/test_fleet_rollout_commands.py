@@ -7,7 +7,6 @@ import pytest
 from controllers import Operator, offered
 from fleetserver import LAMPPOST, lamppost
 
-
 # The command line does not know the engine.
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
