@@ -3,6 +3,7 @@
 import json
 from importlib.metadata import version
 
+import anyio.to_thread
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from fleet import problems
@@ -13,7 +14,7 @@ from fleet.context import Context
 from fleet.context import of as context_of
 from fleet.ddi import routes as ddi
 from fleet.devices import routes as devices
-from fleet.errors import Unavailable
+from fleet.errors import FleetError, Unavailable
 from fleet.identity import routes as identity
 from fleet.provisioning import routes as provisioning
 from fleet.releases import routes as releases
@@ -81,11 +82,23 @@ _plain = APIRouter(tags=["server"])
 
 @_plain.get("/healthz")
 async def healthz(request: Request) -> dict[str, str]:
-    """Say whether the server and its database answer."""
+    """Say whether the server and its database answer; `metadata`: "ok", or what is wrong.
+
+    Signed metadata that grows old is an alarm for people, not a reason to take a server that
+    answers out of service: the status stays 200.
+    """
     found = context_of(request)
     if not await found.database.answers():
         raise Unavailable("the database does not answer", headers={"Retry-After": "10"})
-    return {"status": "ok", "version": version(_NAME)}
+    return {"status": "ok", "version": version(_NAME), "metadata": await _metadata(found)}
+
+
+async def _metadata(found: Context) -> str:
+    try:
+        state = await anyio.to_thread.run_sync(found.repository.state, found.now())
+    except (FleetError, OSError) as error:
+        return str(error)
+    return "ok" if state is None else "; ".join(state.alarms) or "ok"
 
 
 @_plain.get("/openapi/device.json", include_in_schema=False)

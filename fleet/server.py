@@ -186,12 +186,16 @@ async def _announce(
 
 
 async def _refresh(context: Context) -> None:
-    """Sign TUF metadata anew where it is due."""
+    """Sign TUF metadata anew where it is due; say what is wrong with it, as /healthz does."""
     try:
         if await anyio.to_thread.run_sync(context.repository.refresh, context.now()):
             log.info("signed snapshot and timestamp anew")
-    except FleetError as error:
+        state = await anyio.to_thread.run_sync(context.repository.state, context.now())
+    except (FleetError, OSError) as error:
         log.error("TUF metadata cannot be signed: %s", error)  # noqa: TRY400 - no bug of ours
+        return
+    for alarm in () if state is None else state.alarms:
+        log.error("TUF metadata: %s", alarm)
 
 
 async def _every(period_s: float, act: Callable[[], Awaitable[None]]) -> None:

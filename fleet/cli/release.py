@@ -60,6 +60,32 @@ def upload(client: Client, bundle: Path, as_json: bool) -> None:
         click.echo(f"uploaded {answer['version']} for {answer['board']}")
 
 
+@release.command()
+@json_option
+@with_client
+def keys(client: Client, as_json: bool) -> None:
+    """Show whose keys count for this server's nodes, what expires when, and what is wrong."""
+    found = client.call("GET", "/releases/metadata")
+    if as_json:
+        print_json(found)
+        return
+    print_table(
+        ("role", "version", "expires", "must sign", "keys"),
+        [
+            (
+                name,
+                role["version"],
+                when(role["expires"]),
+                f"{role['threshold']} of {len(role['keys'])}",
+                ", ".join(holder or keyid[:8] for keyid, holder in role["keys"].items()),
+            )
+            for name, role in found["roles"].items()
+        ],
+    )
+    for alarm in found["alarms"]:
+        click.echo(f"alarm: {alarm}")
+
+
 def _evidence(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command the release to speak of, and a file for the document as it was signed."""
     out = click.option(

@@ -38,3 +38,21 @@ class NoRepository(Unavailable):
 
     status = 409
     slug = "repository-missing"
+
+
+class BadRoot(Unprocessable):
+    """The next root is not signed by enough keys, or nodes would refuse it."""
+
+    slug = "root-refused"
+
+
+class NotNext(Conflict):
+    """The root is not the next one."""
+
+    slug = "root-version"
+
+
+class KeyMissing(NoRepository):
+    """The server has no private key of an online role that the root names."""
+
+    slug = "online-key-missing"

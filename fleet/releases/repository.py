@@ -2,7 +2,7 @@
 
     tuf/metadata/  N.root.json, N.targets.json (signed offline), N.snapshot.json, timestamp.json
     tuf/targets/   BOARD/SHA256.VERSION.jsonl (consistent snapshots)
-    tuf/keys/      snapshot.pem, timestamp.pem: all the keys that a thief of the server gets
+    tuf/keys/      *.pem of snapshot and timestamp: all the keys that a thief of the server gets
     files/         SHA256: deflated content
     evidence/      SHA256: SBOMs and provenance statements of releases
 
@@ -22,14 +22,16 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from securesystemslib.signer import CryptoSigner
+from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.exceptions import RepositoryError as TufError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
 
 from fleet import atomic, limits
 from fleet.releases import bundle as bundles
+from fleet.releases import roots
 from fleet.releases.bundle import Bundle
-from fleet.releases.errors import BadContent, BadSignature, Expired, NoRepository, NotNewer
+from fleet.releases.errors import BadContent, KeyMissing, NoRepository, NotNewer
+from fleet.releases.roots import State
 from fleet.settings import Home
 
 _T = TypeVar("_T", Root, Snapshot, Targets, Timestamp)
@@ -106,32 +108,76 @@ class Repository:
         return Accepted(targets.version, frozenset(targets.targets))
 
     def refresh(self, now: int) -> bool:
-        """Sign snapshot and timestamp anew when half their life is over; True if so."""
+        """Sign snapshot and timestamp anew when half their life is over; True if so.
+
+        Likewise when they are not signed by the keys of the root in force: the process ended, or
+        somebody put a root there by hand, between the two.
+        """
         if not self.exists():
             return False
         with self._lock():
-            timestamp = self._load("timestamp.json", Timestamp)
-            snapshot = self._current_snapshot()
-            if _left(snapshot, now) < limits.SNAPSHOT_S / 2:
-                self._sign_snapshot(snapshot, now)
+            root = self._current_root()
+            timestamp = self._metadata("timestamp.json", Timestamp)
+            snapshot = self._metadata(_snapshot_name(timestamp.signed), Snapshot)
+            if _left(snapshot.signed, now) < limits.SNAPSHOT_S / 2 or not _by(root, snapshot):
+                self._sign_snapshot(snapshot.signed, now)
                 return True
-            if _left(timestamp, now) < limits.TIMESTAMP_S / 2:
-                self._sign_timestamp(timestamp, now)
+            if _left(timestamp.signed, now) < limits.TIMESTAMP_S / 2 or not _by(root, timestamp):
+                self._sign_timestamp(timestamp.signed, now)
                 return True
         return False
 
-    def _verify_targets(self, bundle: Bundle, now: int) -> Targets:
+    def take_root(self, data: bytes, targets: bytes | None, now: int) -> Accepted:
+        """Put the next root in force, with targets metadata under its keys where it needs any.
+
+        Verified against the root in force, against itself and by a node's own rules. Raises
+        NoRepository, NotNext, BadRoot, BadSignature, Expired, NotNewer or KeyMissing. The same
+        root again is no error.
+        """
+        with self._lock():
+            held = self._current_root_bytes()
+            root = roots.successor(held, data, now)
+            signers = {role: self._signer(role, root) for role in ("snapshot", "timestamp")}
+            snapshot = self._current_snapshot()
+            meta = snapshot.meta["targets.json"]
+            given = targets or self.metadata(f"{meta.version}.targets.json").read_bytes()
+            listing = roots.targets(root, given, now)
+            if listing.version != meta.version:
+                self._require_newer(listing, given)
+                atomic.write(self.metadata(f"{listing.version}.targets.json"), given)
+            elif data == held:
+                return Accepted(listing.version, frozenset(listing.targets))
+            meta.version = listing.version
+            # The root comes last but one: what it makes valid lies there when it is seen, and a
+            # process that ends here is made up for by `refresh`.
+            name, signed = self._next_snapshot(snapshot, signers["snapshot"], now)
+            atomic.write(self.metadata(name), signed)
+            atomic.write(self.metadata(f"{root.version}.root.json"), data)
+            timestamp = self._load("timestamp.json", Timestamp)
+            timestamp.snapshot_meta = MetaFile(snapshot.version)
+            self._sign_timestamp(timestamp, now)
+        return Accepted(listing.version, frozenset(listing.targets))
+
+    def state(self, now: int) -> State | None:
+        """Return what is in force and what is wrong with it; None without a repository."""
+        if not self.exists():
+            return None
         root = self._current_root()
-        try:
-            metadata = Metadata[Targets].from_bytes(bundle.targets)
-            root.verify_delegate("targets", metadata.signed_bytes, metadata.signatures)
-        except (TufError, ValueError, KeyError, TypeError, RecursionError) as error:
-            raise BadSignature(
-                "targets.json is not signed by the targets keys of root.json"
-            ) from error
-        targets = metadata.signed
-        if targets.is_expired(datetime.fromtimestamp(now, UTC)):
-            raise Expired("targets.json has expired: publish anew")
+        timestamp = self._metadata("timestamp.json", Timestamp)
+        snapshot = self._metadata(_snapshot_name(timestamp.signed), Snapshot)
+        name = f"{snapshot.signed.meta['targets.json'].version}.targets.json"
+        signed: dict[str, Metadata[Any]] = {
+            "root": self._metadata(f"{root.version}.root.json", Root),
+            "targets": self._metadata(name, Targets),
+            "snapshot": snapshot,
+            "timestamp": timestamp,
+        }
+        unsigned = [role for role, metadata in signed.items() if not _by(root, metadata)]
+        lacking = [role for role in ("snapshot", "timestamp") if not self._has_key(role, root)]
+        return roots.state(root, signed, unsigned, lacking, now)
+
+    def _verify_targets(self, bundle: Bundle, now: int) -> Targets:
+        targets = roots.targets(self._current_root(), bundle.targets, now)
         self._require_newer(targets, bundle.targets)
         named = targets.targets.get(bundle.target)
         if named is None:
@@ -173,36 +219,53 @@ class Repository:
             atomic.write(self._evidence / hashlib.sha256(document).hexdigest(), document)
 
     def _sign_snapshot(self, snapshot: Snapshot, now: int) -> None:
-        snapshot.version += 1
-        snapshot.expires = _expiry(now, limits.SNAPSHOT_S)
-        name = f"{snapshot.version}.snapshot.json"
-        atomic.write(self.metadata(name), self._sign(snapshot, "snapshot"))
+        name, data = self._next_snapshot(snapshot, self._signer("snapshot"), now)
+        atomic.write(self.metadata(name), data)
         timestamp = self._load("timestamp.json", Timestamp)
         timestamp.snapshot_meta = MetaFile(snapshot.version)
         self._sign_timestamp(timestamp, now)
 
+    def _next_snapshot(self, snapshot: Snapshot, signer: Signer, now: int) -> tuple[str, bytes]:
+        snapshot.version += 1
+        snapshot.expires = _expiry(now, limits.SNAPSHOT_S)
+        return f"{snapshot.version}.snapshot.json", _signed(snapshot, signer)
+
     def _sign_timestamp(self, timestamp: Timestamp, now: int) -> None:
         timestamp.version += 1
         timestamp.expires = _expiry(now, limits.TIMESTAMP_S)
-        atomic.write(self.metadata("timestamp.json"), self._sign(timestamp, "timestamp"))
+        data = _signed(timestamp, self._signer("timestamp"))
+        atomic.write(self.metadata("timestamp.json"), data)
 
-    def _sign(self, signed: Snapshot | Timestamp, role: str) -> bytes:
+    def _signer(self, role: str, root: Root | None = None) -> Signer:
+        """Return the signer of an online role under a root, by default the one in force."""
+        wanted = (root or self._current_root()).roles[role].keyids
+        unreadable = ""
+        for path in sorted((self._tuf / "keys").glob("*.pem")):
+            try:
+                signer = CryptoSigner(load_pem_private_key(path.read_bytes(), None))
+            except (OSError, ValueError, TypeError) as error:
+                unreadable = f"; {path.name} cannot be read: {error}"
+                continue
+            if signer.public_key.keyid in wanted:
+                return signer
+        raise KeyMissing(f"tuf/keys holds no {role} key that root.json names{unreadable}")
+
+    def _has_key(self, role: str, root: Root) -> bool:
         try:
-            pem = (self._tuf / "keys" / f"{role}.pem").read_bytes()
-            signer = CryptoSigner(load_pem_private_key(pem, None))
-        except (OSError, ValueError, TypeError) as error:
-            raise NoRepository(f"the {role} key cannot be read: {error}") from error
-        if signer.public_key.keyid not in self._current_root().roles[role].keyids:
-            raise NoRepository(f"the {role} key is not the one that root.json names")
-        metadata: Metadata[Any] = Metadata(cast("Any", signed))
-        metadata.sign(signer)
-        return metadata.to_bytes()
+            self._signer(role, root)
+        except KeyMissing:
+            return False
+        return True
 
     def _current_root(self) -> Root:
-        version = self._root_version()
-        if version == 0:
+        self._current_root_bytes()
+        return self._load(f"{self._root_version()}.root.json", Root)
+
+    def _current_root_bytes(self) -> bytes:
+        found = self.root()
+        if found is None:
             raise NoRepository("there is no repository yet: run `lamppost ota init`")
-        return self._load(f"{version}.root.json", Root)
+        return found
 
     def _root_version(self) -> int:
         found = map(
@@ -211,17 +274,19 @@ class Repository:
         return max((int(match[1]) for match in found if match is not None), default=0)
 
     def _current_snapshot(self) -> Snapshot:
-        version = self._load("timestamp.json", Timestamp).snapshot_meta.version
-        return self._load(f"{version}.snapshot.json", Snapshot)
+        return self._load(_snapshot_name(self._load("timestamp.json", Timestamp)), Snapshot)
 
     def _load(self, name: str, kind: type[_T]) -> _T:
+        return self._metadata(name, kind).signed
+
+    def _metadata(self, name: str, kind: type[_T]) -> Metadata[_T]:
         try:
             metadata = Metadata[_T].from_file(str(self.metadata(name)))
         except (TufError, OSError) as error:
             raise NoRepository(f"{name} cannot be read: run `lamppost ota init`") from error
         if not isinstance(metadata.signed, kind):
             raise NoRepository(f"{name} holds {metadata.signed.type} metadata")
-        return metadata.signed
+        return metadata
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
@@ -235,6 +300,22 @@ class Repository:
 
 def _name(bundle: Bundle) -> str:
     return f"{bundle.header['version']}.jsonl"
+
+
+def _snapshot_name(timestamp: Timestamp) -> str:
+    return f"{timestamp.snapshot_meta.version}.snapshot.json"
+
+
+def _signed(signed: Snapshot | Timestamp, signer: Signer) -> bytes:
+    metadata: Metadata[Any] = Metadata(cast("Any", signed))
+    metadata.sign(signer)
+    return metadata.to_bytes()
+
+
+def _by(root: Root, metadata: Metadata[Any]) -> bool:
+    """Say whether metadata is signed as a root demands."""
+    role = metadata.signed.type
+    return root.get_verification_result(role, metadata.signed_bytes, metadata.signatures).verified
 
 
 def _expiry(now: int, life_s: int) -> datetime:

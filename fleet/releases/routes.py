@@ -10,8 +10,9 @@ from fleet import bodies, context, limits, static
 from fleet.access.guard import CallerDep
 from fleet.errors import NotFound
 from fleet.releases import bundle, service
+from fleet.releases.errors import NoRepository
 from fleet.releases.service import Release
-from fleet.schemas import Board, Version
+from fleet.schemas import Board, Schema, Version
 
 router = APIRouter(prefix="/releases", tags=["releases"])
 device_router = APIRouter(tags=["static"])
@@ -52,6 +53,39 @@ class Releases(BaseModel):
     releases: list[ReleaseOut]
 
 
+class RootIn(Schema):
+    """The next root and, where its targets keys are new, targets metadata under them.
+
+    Both as text, byte for byte as signed: `lamppost ota sign` leaves them so in root-N.json.
+    """
+
+    root: str
+    targets: str | None = None
+
+
+class RootOut(BaseModel):
+    """What is in force now."""
+
+    root: int
+    targets: int
+
+
+class RoleOut(BaseModel):
+    """A role in force: expires in unix seconds; keys: holder's name, where known, by key id."""
+
+    version: int
+    expires: int
+    threshold: int
+    keys: dict[str, str | None]
+
+
+class MetadataOut(BaseModel):
+    """All four roles in force; alarms: what is wrong with them or will be soon, in words."""
+
+    roles: dict[str, RoleOut]
+    alarms: list[str]
+
+
 def _out(release: Release) -> ReleaseOut:
     return ReleaseOut.model_validate(release, from_attributes=True)
 
@@ -78,6 +112,37 @@ async def page(caller: CallerDep) -> Releases:
     async with caller.context.database.read() as session:
         found = await service.page(session)
     return Releases(releases=[_out(release) for release in found])
+
+
+@router.post("/metadata")
+async def take_root(request: Request, caller: CallerDep, body: RootIn) -> RootOut:
+    """Put the next root in force: signed by enough keys of the one before and of its own.
+
+    Every N.root.json stays for ever, so that a node that was dark for years walks up to it.
+    """
+    await caller.require("release.upload", None)
+    found = context.of(request)
+    now = found.now()
+    root = body.root.encode()
+    given = None if body.targets is None else body.targets.encode()
+    accepted = await anyio.to_thread.run_sync(found.repository.take_root, root, given, now)
+    state = await anyio.to_thread.run_sync(found.repository.state, now)
+    assert state is not None
+    version = state.roles["root"].version
+    async with found.database.write() as session:
+        await service.root_taken(session, now, caller.actor, version, root, accepted)
+    return RootOut(root=version, targets=accepted.targets_version)
+
+
+@router.get("/metadata")
+async def metadata_state(request: Request, caller: CallerDep) -> MetadataOut:
+    """Say which keys count, what expires when, and what is wrong with it."""
+    await caller.require("release.read", None)
+    found = context.of(request)
+    state = await anyio.to_thread.run_sync(found.repository.state, found.now())
+    if state is None:
+        raise NoRepository("there is no repository yet: run `lamppost ota init`")
+    return MetadataOut.model_validate(state, from_attributes=True)
 
 
 @router.get("/{board}/{version}/sbom", response_class=Response)

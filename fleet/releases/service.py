@@ -78,9 +78,23 @@ async def _add(
     return await session.scalar(statement) is not None
 
 
+async def root_taken(
+    session: AsyncSession, now: int, actor: str, version: int, root: bytes, accepted: Accepted
+) -> None:
+    """Note that a root is in force, and which releases its targets metadata lists."""
+    await _mark(session, accepted)
+    digest = hashlib.sha256(root).hexdigest()
+    audit.record(session, now, actor, "release.root", f"root {version}", sha256=digest)
+
+
 async def _list(session: AsyncSession, accepted: Accepted) -> None:
     newest = await session.scalar(select(func.max(Release.targets_version)))
-    for release in await page(session) if newest == accepted.targets_version else ():
+    if newest == accepted.targets_version:
+        await _mark(session, accepted)
+
+
+async def _mark(session: AsyncSession, accepted: Accepted) -> None:
+    for release in await page(session):
         listed = f"{release.board}/{release.version}.jsonl" in accepted.listed
         await session.execute(
             update(Release).where(Release.id == release.id).values(listed=listed)

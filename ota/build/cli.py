@@ -1,7 +1,6 @@
 """`lamppost ota`: what a release manager types."""
 
 import json
-import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -9,24 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from tuf.api.metadata import Metadata, Root, Targets
 
-from ota.build import bundle, keys, provenance, repository
+from ota.build import bundle, ceremony, keycli, options, provenance, repository, signing
 from ota.build.boards import BOARDS
-from ota.build.errors import BuildError, RepositoryError, SigningKeyError, UploadError
+from ota.build.errors import BuildError, UploadError
 from ota.build.release import Header, Release
 from ota.build.release import build as build_release
 from ota.build.sources import collect
-from ota.build.upload import upload
+from ota.build.upload import upload, upload_root
 from ota.core import versions
 from ota.core.errors import BadFormat
-
-_HOME = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    envvar="LAMPPOST_HOME",
-    help="The folder of keys/ and server/; also LAMPPOST_HOME.",
-)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
 
 
 @click.group()
@@ -40,43 +32,16 @@ def ota() -> None:
       lamppost ota build --version 1.1.0
       lamppost ota publish lamppost-esp32-1.1.0.zip --home HOME --url http://127.0.0.1:8080
 
+    \b
+    At any time:
+      lamppost ota status --home HOME      who signed, what expires when, what to do next
+
     HOME/keys holds the keys that make a release genuine. They never go to the server: copy only
     HOME/server there. Keep HOME/keys offline, with a backup; whoever has it and its passphrase
-    can put software on every node, and without it no node can be updated again.
+    can put software on every node, and without it no node can be updated again. So a city shares
+    the root among several people (`lamppost ota init --help`), and changes keys without touching
+    a node (`lamppost ota rotate --help`).
     """  # noqa: D301 - \b keeps click from joining lines
-
-
-@ota.command()
-@_HOME
-@click.option(
-    "--unencrypted",
-    is_flag=True,
-    help="Write root and targets keys without a passphrase (demonstrations only).",
-)
-@_JSON
-def init(home: Path | None, unencrypted: bool, as_json: bool) -> None:
-    """Make signing keys and an empty TUF repository in HOME, once.
-
-    Root and targets keys go to HOME/keys, encrypted under a passphrase that is asked for or taken
-    from LAMPPOST_KEY_PASSPHRASE; snapshot and timestamp keys and the first metadata go to
-    HOME/server/tuf. Nodes get HOME/keys/root.json at provisioning (lamppost node image --root).
-    All keys are ECDSA P-256, in files for their owner only (0600).
-    """
-    place = _home(home)
-    passphrase = None if unencrypted else _passphrase(place.keys / "root.pem", confirm=True)
-    signers = repository.init(place, passphrase)
-    result = {
-        "home": str(place.folder),
-        "root": str(place.keys / "root.json"),
-        "encrypted": not unencrypted,
-        "keys": {role: signer.public_key.keyid for role, signer in signers.items()},
-    }
-    if as_json:
-        click.echo(json.dumps(result))
-        return
-    click.echo(f"keys        {place.keys} (root, targets): offline, backed up")
-    click.echo(f"repository  {place.metadata}")
-    click.echo(f"for nodes   {place.keys / 'root.json'}")
 
 
 def _when(_context: click.Context, _option: click.Parameter, value: str | None) -> int:
@@ -163,7 +128,7 @@ def _source(_context: click.Context, _option: click.Parameter, value: str | None
     show_default=True,
     help="Who builds, for the provenance: the URI of your build service.",
 )
-@_JSON
+@options.JSON
 def build(
     *,
     version: str,
@@ -215,13 +180,14 @@ def _compile(header: Header, overlay: Path | None, origin: provenance.Origin) ->
 
 
 @ota.command()
-@click.argument("path", metavar="BUNDLE", type=click.Path(path_type=Path))
-@_HOME
+@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@options.HOME
 @click.option(
     "--signed",
     is_flag=True,
-    help="BUNDLE is signed already (on the offline machine): only hand it over.",
+    help="FILE is signed already (on the offline machine): only hand it over.",
 )
+@options.KEY
 @click.option(
     "--withdraw",
     multiple=True,
@@ -238,7 +204,7 @@ def _compile(header: Header, overlay: Path | None, origin: provenance.Origin) ->
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Where the signed bundle goes. [default: BUNDLE with .signed.zip]",
+    help="Where the signed bundle goes. [default: FILE with .signed.zip]",
 )
 @click.option("--url", envvar="LAMPPOST_URL", help="The fleet server; also LAMPPOST_URL.")
 @click.option(
@@ -252,73 +218,92 @@ def _compile(header: Header, overlay: Path | None, origin: provenance.Origin) ->
     envvar="LAMPPOST_CA",
     help="PEM of the CA behind an https server (HOME/server/pki/ca.pem); also LAMPPOST_CA.",
 )
-@_JSON
+@options.JSON
 def publish(path: Path, url: str | None, as_json: bool, **rest: Any) -> None:
-    """Sign BUNDLE with HOME's targets key and hand it to the fleet server.
+    """Sign FILE, a bundle, with HOME's targets key and hand it to the fleet server.
 
     Without --url (and LAMPPOST_URL) it only signs, so that the key can stay on a machine without
-    a network; carry the signed bundle over and run `lamppost ota publish BUNDLE --signed --url …`
+    a network; carry the signed bundle over and run `lamppost ota publish FILE --signed --url …`
     there. The server can check the signature but cannot make one. It offers the release to no
     node before `lamppost rollout`.
+
+    Where several holders must sign a release, the signed bundle passes from one to the next
+    (`lamppost ota sign`) before it is handed over with --signed.
+
+    FILE may also be a root as `lamppost ota sign` left it (HOME/keys/root-2.json): the server
+    checks it against the root before and takes it in force; nodes walk on to it by themselves.
     """
-    token = _token(rest["token_file"]) if url is not None else ""
+    if path.suffix == ".json":
+        _publish_root(path, url, as_json, **rest)
+        return
+    token = options.token(rest["token_file"]) if url is not None else ""
     if rest["signed"]:
         if url is None:
             raise UploadError("--signed needs --url or LAMPPOST_URL: where to hand it over")
         release, signed, data = bundle.load(path), path, bundle.read(path)
         if bundle.targets(data) is None:
             raise BuildError(f"bundle {path} is not signed")
+        left: dict[str, Any] = {"missing": 0}
     else:
         release = bundle.load(path)
-        data = bundle.pack(release, _sign(release, **rest))
+        targets, left = _sign(release, **rest)
+        data = bundle.pack(release, targets)
         signed = rest["out"] or path.with_suffix(".signed.zip")
         bundle.write(signed, data)
+    uploaded = url is not None and not left["missing"]
     result: dict[str, Any] = {
         "version": release.header.version,
         "board": release.header.board,
         "signed": str(signed),
-        "uploaded": url is not None,
+        "uploaded": uploaded,
+        "missing": left["missing"],
     }
-    if url is not None:
+    if url is not None and uploaded:
         result["answer"] = upload(url, token, data, rest["ca"])
     if as_json:
         click.echo(json.dumps(result))
         return
     click.echo(f"signed    {signed}")
+    if left["missing"]:
+        click.echo(f"uploaded  no: {left['missing']} more of {', '.join(left['open'])} must sign")
+        click.echo(
+            f"next      there: lamppost ota sign {signed.name} --key KEY.pem --root root.json"
+        )
+        return
     click.echo(f"uploaded  {f'to {url}' if url else 'no: neither --url nor LAMPPOST_URL given'}")
 
 
+def _publish_root(path: Path, url: str | None, as_json: bool, **rest: Any) -> None:
+    if url is None:
+        raise UploadError(f"--url or LAMPPOST_URL: where to hand {path} over")
+    answer = upload_root(url, options.token(rest["token_file"]), bundle.read(path), rest["ca"])
+    if as_json:
+        click.echo(json.dumps({"uploaded": True, "answer": answer}))
+        return
+    click.echo(f"uploaded  root {answer.get('root')} to {url}: in force there")
+
+
 def _sign(
-    release: Release, *, home: Path | None, withdraw: tuple[str, ...], keep: int, **_: Any
-) -> bytes:
-    place = _home(home)
-    passphrase = _passphrase(place.keys / "targets.pem")
-    return repository.publish(place, release, passphrase, withdraw=withdraw, keep=keep)
+    release: Release,
+    *,
+    home: Path | None,
+    names: tuple[str, ...],
+    withdraw: tuple[str, ...],
+    keep: int,
+    **_: Any,
+) -> tuple[bytes, dict[str, Any]]:
+    place = options.place(home)
+    root = repository.read(place.keys / "root.json", Root).signed
+    ceremony.require_none(place)
+    wanted = root.roles["targets"].keyids
+    ring = options.keyring(place)
+    if names:
+        signers = ring.named(names, wanted, f"releases under root {root.version}")
+    else:
+        signers = list(ring.at_hand(wanted, ["targets"]))
+    data = repository.list_release(place, release, signers, withdraw=withdraw, keep=keep)
+    return data, signing.missing(root, Metadata[Targets].from_bytes(data))
 
 
-def _home(home: Path | None) -> repository.Home:
-    if home is None:
-        raise RepositoryError("which repository? Give --home or set LAMPPOST_HOME")
-    return repository.Home(home)
-
-
-def _passphrase(key: Path, *, confirm: bool = False) -> str | None:
-    """Return the passphrase of a key file: from the environment, else by asking for it."""
-    found = os.environ.get(keys.PASSPHRASE_VARIABLE)
-    if not confirm and (not key.exists() or not keys.is_encrypted(bundle.read(key))):
-        return None
-    try:
-        return found or str(
-            click.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
-        )
-    except click.Abort as error:
-        if sys.stdin.isatty():
-            raise
-        raise SigningKeyError(f"no passphrase: set {keys.PASSPHRASE_VARIABLE}") from error
-
-
-def _token(file: Path | None) -> str:
-    token = bundle.read(file).decode().strip() if file else os.environ.get("LAMPPOST_TOKEN", "")
-    if not token:
-        raise UploadError("no token: set LAMPPOST_TOKEN or give --token-file")
-    return token
+for _command in keycli.COMMANDS:
+    ota.add_command(_command)

@@ -1,4 +1,4 @@
-"""Signing keys as files: P-256 in PKCS#8 PEM, encrypted under a passphrase, for the owner only.
+"""Signing keys as files: PKCS#8 PEM, encrypted under a passphrase, for the owner only.
 
 Root and targets keys stay with the release manager (HOME/keys); the server holds snapshot and
 timestamp keys, unencrypted because it signs by itself at night, and can make no release of them.
@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -23,10 +23,15 @@ from ota.build.errors import SigningKeyError
 
 PASSPHRASE_VARIABLE = "LAMPPOST_KEY_PASSPHRASE"  # noqa: S105 - the variable's name
 PASSPHRASE_MIN = 8  # characters
+P256 = "p256"
+RSA = "rsa3072"
+KINDS = (P256, RSA)
+# What every node verifies; other schemes are modules that a node may leave out.
+SCHEMES = ("ecdsa-sha2-nistp256", "rsassa-pss-sha256")
 
 
-def generate(path: Path, passphrase: str | None) -> CryptoSigner:
-    """Make a P-256 key, write it to `path` with mode 0600 and return its signer.
+def generate(path: Path, passphrase: str | None, kind: str = P256) -> CryptoSigner:
+    """Make a key of one of KINDS, write it to `path` with mode 0600 and return its signer.
 
     With `passphrase` None the key is not encrypted. SigningKeyError when the file exists (a key
     is never overwritten) or the passphrase is too short.
@@ -36,7 +41,11 @@ def generate(path: Path, passphrase: str | None) -> CryptoSigner:
     encryption: KeySerializationEncryption = NoEncryption()
     if passphrase is not None:
         encryption = BestAvailableEncryption(passphrase.encode())
-    key = ec.generate_private_key(ec.SECP256R1())
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+    if kind == RSA:
+        key = rsa.generate_private_key(public_exponent=65537, key_size=3072)
+    else:
+        key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption)
     write_private(path, pem)
     return CryptoSigner(key)

@@ -2,12 +2,13 @@
 
 Left out is what never runs in a slot: firmware/root (lies outside the slots), tests, schemas,
 decision records, linter settings, and `__init__.py` files without code (MicroPython takes a
-folder without one as a package).
+folder without one as a package); and, unless wanted, what only other repositories ask for.
 """
 
 import ast
 import importlib.util
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from ota.build.errors import BuildError
 from ota.core import limits
 
 PACKAGES = ("firmware", "ota.core", "ota.device")
+# Left out unless wanted: what a node of ours has no need of, and the modules that it takes.
+OPTIONAL = {
+    "pkcs1": ("ota/core/pkcs1.py",),
+    "ed25519": ("ota/core/ed25519.py", "ota/core/sha512.py"),
+    "sha512": ("ota/core/sha512.py",),
+}
 _LEFT_OUT = {"root", "decisions", "tests", "schema", "__pycache__"}
 _PATH = re.compile(r"(?:[a-z0-9_]+/)+[a-z0-9_]+\.py")
 
@@ -35,12 +42,19 @@ def package_folder(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-def collect(overlay: Path | None = None) -> list[Source]:
-    """Return the sources of a slot by path, the overlay's files in place of the installed ones."""
+def collect(overlay: Path | None = None, wanted: Iterable[str] = ()) -> list[Source]:
+    """Return the sources of a slot by path, the overlay's files in place of the installed ones.
+
+    `wanted`: names of OPTIONAL parts that this release has nevertheless.
+    """
     found = {}
     for package in PACKAGES:
         for source in _scan(package_folder(package), package.replace(".", "/")):
             found[source.path] = source
+    unwanted = {path for name in OPTIONAL for path in OPTIONAL[name]}
+    unwanted -= {path for name in wanted for path in OPTIONAL[name]}
+    for path in unwanted:
+        found.pop(path, None)
     if overlay is not None:
         for source in _overlay(overlay):
             found[source.path] = source

@@ -161,7 +161,7 @@ def test_another_repositorys_key_is_refused(home, tmp_path):
     other = repository.Home(tmp_path / "other")
     repository.init(other, None)
     (other.keys / "targets.pem").replace(home.keys / "targets.pem")
-    with pytest.raises(RepositoryError, match="not the targets key of root"):
+    with pytest.raises(SigningKeyError, match=r"is not the key of .*targets\.pub\.json"):
         repository.publish(home, made("1.0.0"), None)
 
 
