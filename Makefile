@@ -5,7 +5,7 @@ ARGS ?=
 RIG ?= emulated
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench hil format clean
+.PHONY: demo test check bench hil conformance format clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -33,6 +33,12 @@ bench: .venv/ready  ## figures as ratios against a limit measured in the same ru
 
 hil: .venv/ready  ## the suite on a rig: RIG=emulated | esp32-emulator | board
 	@$(BIN)/pytest hil_tests -rs --rig $(RIG) $(ARGS)
+
+conformance: .venv/ready  ## the public TUF suite on the node's client (SUITE=checkout of theupdateframework/tuf-conformance)
+	@test -d '$(SUITE)/tuf_conformance' || { echo "lamppost: SUITE=… names no checkout of theupdateframework/tuf-conformance"; exit 2; }
+	@command -v faketime >/dev/null || { echo "lamppost: needs faketime (Debian: faketime)"; exit 2; }
+	@$(BIN)/pytest -q -c '$(SUITE)/pyproject.toml' --rootdir '$(SUITE)' -p no:cacheprovider --import-mode=importlib \
+		'$(SUITE)/tuf_conformance' --entrypoint='$(CURDIR)/tests/conformance/tuf-client' $(ARGS)
 
 .venv/ready: pyproject.toml sim/requirements.txt Makefile
 	@.ci/tools || exit 2

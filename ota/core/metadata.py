@@ -30,7 +30,8 @@ def read(file, role: str, told: dict) -> tuple[dict, list]:  # noqa: ANN001
     """
     file.seek(0)
     length = containers = 0
-    sum_ = sha256()
+    wanted = hash_told(told) if "hashes" in told else ""
+    sum_ = hasher(wanted)
     # Small files are parsed from memory: the node's json.load reads byte by byte.
     piece = start = file.read(limits.METADATA_WHOLE_BYTES)
     while piece:
@@ -42,7 +43,7 @@ def read(file, role: str, told: dict) -> tuple[dict, list]:  # noqa: ANN001
         piece = file.read(512)
     if told.get("length", length) != length:
         raise BadLength("%s: %d bytes, %s expected" % (role, length, told["length"]))
-    if "hashes" in told and told["hashes"].get("sha256") != hexlify(sum_.digest()).decode():
+    if wanted and wanted != hexlify(sum_.digest()).decode():
         raise BadHash("%s: other bytes than told" % role)
     if containers > limits.METADATA_CONTAINERS:
         raise BadFormat("%s: too many objects" % role)
@@ -87,14 +88,40 @@ def role(delegator: dict, name: str) -> tuple[int, list[str]]:
     return integer(found, "threshold", 1), ids
 
 
-def digest(value: object) -> bytes:
-    """SHA-256 of the canonical JSON of a value (section 4.2; securesystemslib's form)."""
-    sum_ = sha256()
+def hash_told(told: dict) -> str:
+    """Return the hash, in hex, that metadata tells of a file: SHA-256, or SHA-512 if alone."""
+    hashes = member(told, "hashes")
+    for name, chars in (("sha256", 64), ("sha512", 128)):
+        found = hashes.get(name)
+        if type(found) is str and len(found) == chars:
+            return found
+    raise BadFormat("neither SHA-256 nor SHA-512")
+
+
+def hasher(wanted: str):  # noqa: ANN201 - a hash object
+    """Make what computes a hash such as this one, in hex: the length tells which."""
+    if len(wanted) != 128:
+        return sha256()
     try:
-        _canonical(value, sum_.update, limits.METADATA_DEPTH)
+        from ota.core.sha512 import Sha512
+    except ImportError:
+        raise BadHash("this node has no SHA-512")
+    return Sha512()
+
+
+def digest(value: object) -> bytes:
+    """SHA-256 of the canonical JSON of a value."""
+    sum_ = sha256()
+    canonical(value, sum_.update)
+    return sum_.digest()
+
+
+def canonical(value: object, update) -> None:  # noqa: ANN001 - a callable
+    """Feed update with the canonical JSON of a value (section 4.2; securesystemslib's form)."""
+    try:
+        _canonical(value, update, limits.METADATA_DEPTH)
     except UnicodeError:
         raise BadFormat("metadata holds half a surrogate pair")
-    return sum_.digest()
 
 
 def _canonical(value, update, depth: int) -> None:  # noqa: ANN001
@@ -136,8 +163,16 @@ def meta(signed: dict, name: str) -> dict:
     if "length" in told:
         integer(told, "length", 1)
     if "hashes" in told:
-        member(told, "hashes")
+        hash_told(told)
     return told
+
+
+def target(signed: dict, path: str) -> tuple[int, str] | None:
+    """Return (length, hash in hex) of a target, None when this targets role does not list it."""
+    if path not in signed["targets"]:
+        return None
+    found = member(signed["targets"], path)
+    return integer(found, "length", 0), hash_told(found)
 
 
 def member(parent: dict, name: str) -> dict:

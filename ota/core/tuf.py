@@ -1,11 +1,14 @@
 """The rules of a TUF client (specification 1.0.3x, section 5): what to trust, in which order.
 
+    yield from check_root(root)                   has a root signed itself? for a first one
     trusted = Trusted(root, now)                  section 5.2: the root this node holds
     yield from trusted.update_root(file)          5.3: N+1, N+2, ...; persist each at once
     yield from trusted.update_timestamp(file)     5.4: first the persisted one, if any
     yield from trusted.update_snapshot(file)      5.5: likewise
     yield from trusted.update_targets(file)       5.6: likewise
     length, digest = trusted.target(path)         5.7: what the downloaded file must be
+
+What the top-level targets do not list may be delegated: ota.core.delegations (5.6.7).
 
 The order is enforced. An update that raises changes nothing, with two exceptions: metadata that
 has expired, and a snapshot older than the timestamp tells, stay for the rollback checks, and the
@@ -36,40 +39,37 @@ class Trusted:
         _want(not self.timestamp, "root after timestamp")
         signed, signatures = metadata.read(file, "root", {})
         yield
-        digest = metadata.digest(signed)
-        yield from _verify(self.root, "root", digest, signatures)
-        yield from _verify(metadata.checked_root(signed), "root", digest, signatures)
-        if signed["version"] != self.root["version"] + 1:
-            raise Rollback("root %d after %d" % (signed["version"], self.root["version"]))
+        _as_told(metadata.checked_root(signed), self.root["version"] + 1, "root")
+        seen: dict = {}  # a key that stays signs once
+        for delegator in (self.root, signed):
+            yield from verify(delegator, "root", signed, signatures, seen)
         self.root = signed
 
     def update_timestamp(self, file):  # noqa: ANN001, ANN201
         """Take a timestamp; return False if it is the one already trusted (5.4.3)."""
         _want(not self.snapshot, "timestamp after snapshot")
-        self._fresh(self.root)
+        self.fresh(self.root)
         signed, signatures = metadata.read(file, "timestamp", {})
-        yield from _verify(self.root, "timestamp", metadata.digest(signed), signatures)
+        yield from verify(self.root, "timestamp", signed, signatures)
         told = metadata.meta(signed, "snapshot.json")
         if self.timestamp:
             if signed["version"] == self.timestamp["version"]:
                 return False
             _not_lower(signed["version"], self.timestamp["version"], "timestamp")
-            _not_lower(
-                told["version"],
-                self.told("snapshot")["version"],
-                "snapshot",
-            )
+            _not_lower(told["version"], self.told("snapshot")["version"], "snapshot")
         self.timestamp = signed
-        self._fresh(signed)
+        self.fresh(signed)
         return True
 
     def update_snapshot(self, file, persisted: bool = False):  # noqa: ANN001, ANN201
         """Take a snapshot; persisted: it is this node's own, whose hash may be an older one's."""
         _want(self.timestamp and not self.targets, "snapshot out of order")
-        self._fresh(self.timestamp)
+        self.fresh(self.timestamp)
         told = self.told("snapshot")
         signed, signatures = metadata.read(file, "snapshot", {} if persisted else told)
-        yield from _verify(self.root, "snapshot", metadata.digest(signed), signatures)
+        if not persisted:
+            _as_told(signed, told["version"], "snapshot")
+        yield from verify(self.root, "snapshot", signed, signatures)
         metadata.meta(signed, "targets.json")
         for name in signed["meta"]:
             metadata.meta(signed, name)
@@ -82,44 +82,40 @@ class Trusted:
         """Take the top-level targets."""
         _want(self.snapshot, "targets before snapshot")
         self._current()
-        told = self.told("targets")
+        self.targets = yield from self.delegated(file, "targets", self.root)
+
+    def delegated(self, file, name: str, delegator: dict):  # noqa: ANN001, ANN201
+        """Return a targets role of this name, whose keys and threshold a delegator tells."""
+        told = self.told(name)
         signed, signatures = metadata.read(file, "targets", told)
-        yield from _verify(self.root, "targets", metadata.digest(signed), signatures)
-        if signed["version"] != told["version"]:
-            raise Rollback("targets %d, snapshot says %d" % (signed["version"], told["version"]))
+        _as_told(signed, told["version"], name)
+        yield from verify(delegator, name, signed, signatures)
         metadata.member(signed, "targets")
-        self._fresh(signed)
-        self.targets = signed
+        self.fresh(signed)
+        return signed
 
     def target(self, path: str) -> tuple[int, str] | None:
-        """Return (length, SHA-256 in hex) of a target, None when it is not listed."""
+        """Return (length, hash in hex) of a target, None when it is not listed."""
         _want(self.targets, "target before targets")
-        if path not in self.targets["targets"]:
-            return None
-        found = metadata.member(self.targets["targets"], path)
-        digest = metadata.member(found, "hashes").get("sha256")
-        if type(digest) is not str or len(digest) != 64:
-            raise BadFormat("target %s has no SHA-256" % path)
-        return metadata.integer(found, "length", 0), digest
+        return metadata.target(self.targets, path)
 
     def told(self, role: str) -> dict:
-        """Return what the role above tells of snapshot or targets: version, maybe length."""
+        """Return what is told of snapshot or a targets role: version, maybe length and hash."""
         if role == "snapshot":
             _want(self.timestamp, "snapshot before timestamp")
             return metadata.meta(self.timestamp, "snapshot.json")
         _want(self.snapshot, "targets before snapshot")
-        return metadata.meta(self.snapshot, "targets.json")
+        return metadata.meta(self.snapshot, role + ".json")
 
-    def _fresh(self, signed: dict) -> None:
+    def fresh(self, signed: dict) -> None:
+        """Raise Expired unless there is time left at the start of the refresh (5.1)."""
         if metadata.seconds(signed["expires"]) <= self.now:
             raise Expired("%s of %s" % (signed["_type"], signed["expires"]))
 
     def _current(self) -> None:
         """Raise unless the snapshot is the one that the timestamp tells, and not expired."""
-        told = self.told("snapshot")["version"]
-        if self.snapshot["version"] != told:
-            raise Rollback("snapshot %d, timestamp says %d" % (self.snapshot["version"], told))
-        self._fresh(self.snapshot)
+        _as_told(self.snapshot, self.told("snapshot")["version"], "snapshot")
+        self.fresh(self.snapshot)
 
     def _none_lower(self, signed: dict) -> None:
         """5.5.5: no targets file gone, none with a lower version."""
@@ -130,10 +126,17 @@ class Trusted:
             _not_lower(metadata.meta(signed, name)["version"], old, name)
 
 
-def _verify(delegator, role: str, digest: bytes, signatures):  # noqa: ANN001, ANN202
-    """Raise BadSignature unless enough different keys of the role have signed the digest.
+def check_root(file):  # noqa: ANN001, ANN201 - a file; a generator
+    """Raise unless a root is signed by its own threshold: else it is damaged, or never was one."""
+    signed, signatures = metadata.read(file, "root", {})
+    yield from verify(metadata.checked_root(signed), "root", signed, signatures)
 
-    A key id that signs twice is refused; two ids of one and the same key count once.
+
+def verify(delegator: dict, role: str, signed: dict, signatures: list, seen=None):  # noqa: ANN001, ANN201
+    """Raise BadSignature unless enough different keys of the role have signed.
+
+    A key id that signs twice is refused; two ids of one and the same key count once. seen: a dict
+    that keeps the verdicts on these signatures, by key, for another delegator.
     """
     threshold, ids = metadata.role(delegator, role)
     given: dict = {}
@@ -143,16 +146,27 @@ def _verify(delegator, role: str, digest: bytes, signatures):  # noqa: ANN001, A
         if signature["keyid"] in given:
             raise BadSignature("%s: key id %s twice" % (role, signature["keyid"][:8]))
         given[signature["keyid"]] = signature.get("sig")
+    digest = metadata.digest(signed)
+    seen = {} if seen is None else seen
     good: set[object] = set()
     for key_id in ids:
         key = delegator["keys"].get(key_id)
-        if key_id not in given or type(key) is not dict or keys.point(key) in good:
+        public = keys.public(key) if key_id in given and type(key) is dict else None
+        if public is None or public in good:
             continue
-        if (yield from keys.verify(key, digest, given[key_id])):
-            good.add(keys.point(key))
+        mark = (public, given[key_id], key.get("scheme"))
+        if mark not in seen:
+            seen[mark] = yield from keys.verify(key, signed, digest, given[key_id])
+        if seen[mark]:
+            good.add(public)
         if len(good) >= threshold:
             return
     raise BadSignature("%s: %d of %d good signatures" % (role, len(good), threshold))
+
+
+def _as_told(signed: dict, version: int, name: str) -> None:
+    if signed["version"] != version:
+        raise Rollback("%s %d, %d expected" % (name, signed["version"], version))
 
 
 def _not_lower(new: int, old: int, name: str) -> None:

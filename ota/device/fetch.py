@@ -1,10 +1,11 @@
-"""Refreshes the TUF metadata and gets a release's manifest: TUF specification 1.0.3x, section 5.
+"""Refreshes the TUF metadata and gets a target: TUF specification 1.0.3x, section 5.
 
 Metadata lies in DATA/tuf; each file is verified before it takes its predecessor's place. What is
-kept there is verified again when it is read, so that damaged flash is as good as none.
+kept there is verified again when it is read, so that damaged flash is as good as none: the root
+when something does not pass under it, all else at once.
 """
 
-from ota.core import limits, tuf
+from ota.core import limits, metadata, tuf
 from ota.core.errors import BadHash, BadLength, RepositoryError, ServerError, Unsuited
 from ota.device import files
 from ota.device.slices import run
@@ -17,10 +18,21 @@ async def refresh(client, data: str, factory: str, now: int) -> tuf.Trusted:  # 
     seconds, the start that all expiries are judged against. Raises RepositoryError, NetworkError,
     ServerError; OSError from the flash.
     """
+    kept = data + "/tuf/root.json"
+    files.make_folders(kept)
+    while True:
+        try:
+            return await _refresh(client, data, factory, now)
+        except RepositoryError:
+            if await _sound(kept):
+                raise
+            files.remove(kept)  # and once more, from the factory's
+
+
+async def _refresh(client, data: str, factory: str, now: int) -> tuf.Trusted:  # noqa: ANN001
     folder = data + "/tuf"
     new = data + "/new"
-    files.make_folders(folder + "/")
-    trusted = _root(folder, factory, now)
+    trusted = await _root(folder, factory, now)
     for _ in range(limits.ROOTS_PER_REFRESH):
         name = "%d.root.json" % (trusted.root["version"] + 1)
         try:
@@ -33,58 +45,111 @@ async def refresh(client, data: str, factory: str, now: int) -> tuf.Trusted:  # 
         files.replace(new, folder + "/root.json")
 
     kept = folder + "/timestamp.json"
-    await _use_kept(kept, trusted.update_timestamp)
+    offered = await _use_kept(kept, trusted.update_timestamp)
     await _get(client, "timestamp.json", new, limits.TIMESTAMP_BYTES)
-    if await _use(new, trusted.update_timestamp):
+    if not (offered and _same(new, kept)) and await _use(new, trusted.update_timestamp):
         files.replace(new, kept)
 
-    for role, update, cap, *options in (
-        ("snapshot", trusted.update_snapshot, limits.SNAPSHOT_BYTES, True),
-        ("targets", trusted.update_targets, limits.TARGETS_BYTES),
-    ):
-        kept = "%s/%s.json" % (folder, role)
-        if not await _use_kept(kept, update, *options):
-            told = trusted.told(role)
-            limit = min(told.get("length", cap), cap)
-            await _get(client, "%d.%s.json" % (told["version"], role), new, limit)
-            await _use(new, update)
-            files.replace(new, kept)
+    told = trusted.told("snapshot")
+    update = trusted.update_snapshot
+    await role(client, data, "snapshot", told, limits.SNAPSHOT_BYTES, update, True)
+    told = trusted.told("targets")
+    await role(client, data, "targets", told, limits.TARGETS_BYTES, trusted.update_targets)
     return trusted
 
 
-async def release(client, trusted: tuf.Trusted, board: str, version: str, path: str) -> str:  # noqa: ANN001
+async def role(client, data: str, name: str, told: dict, cap: int, update, *options: object):  # noqa: ANN001, ANN201
+    """Have update take a role's metadata, the kept one if it is still good, else the server's.
+
+    name: as in a URL; told: what the role above tells of it; options: for the kept one only.
+    Returns what update returns.
+    """
+    kept = "%s/tuf/%s.json" % (data, name)
+    good = await _use_kept(kept, update, *options)
+    if good is not False:
+        return good
+    new = data + "/new"
+    url = "%d.%s.json" % (told["version"], name)
+    await _get(client, url, new, min(told.get("length", cap), cap))
+    found = await _use(new, update)
+    files.replace(new, kept)
+    return found
+
+
+async def release(client, data: str, trusted, board: str, version: str, path: str) -> str:  # noqa: ANN001
     """Get the manifest of a release into the file `path`; return its SHA-256 in hex.
 
-    Nothing is fetched when it lies there already. Its form is not looked at here.
+    client, data: as for `refresh`, which returned `trusted`. Its form is not looked at here.
     """
-    found = trusted.target("%s/%s.jsonl" % (board, version))
+    name = "%s/%s.jsonl" % (board, version)
+    found = await find(client, data, trusted, name)
     if found is None:
         raise Unsuited("%s for %s is not among the targets" % (version, board))
+    if found[0] > limits.MANIFEST_BYTES:
+        raise BadLength("manifest of %d bytes" % found[0])
+    await target(client, name, found, path)
+    return found[1]
+
+
+async def find(client, data: str, trusted, name: str) -> tuple[int, str] | None:  # noqa: ANN001
+    """Return (length, hash in hex) of a target; None when no role with a say lists it."""
+    found = trusted.target(name)
+    if found is None and "delegations" in trusted.targets:
+        from ota.device import delegated
+
+        found = await delegated.find(client, data, trusted, name)
+    return found
+
+
+async def target(client, name: str, found: tuple[int, str], path: str) -> None:  # noqa: ANN001
+    """Get a target into the file `path`; nothing is fetched when it lies there already."""
     length, digest = found
-    if length > limits.MANIFEST_BYTES:
-        raise BadLength("manifest of %d bytes" % length)
-    if not await files.matches(path, length, digest):
-        new = path + ".part"
-        if not await files.matches(new, length, digest):  # whole, when the power went just then
-            url = "/tuf/targets/%s/%s.%s.jsonl" % (board, digest, version)
-            with open(new, "wb") as file:
-                n = await client.download(url, file.write, length)
-            if n != length:
-                raise BadLength("manifest: %d bytes, %d expected" % (n, length))
-            if not await files.matches(new, length, digest):
-                raise BadHash("manifest: other bytes than signed")
-        files.replace(new, path)
-    return digest
+    new = path + ".part"
+    if await _there(path, found):
+        return
+    if not await _there(new, found):  # whole, when the power went just then
+        folder, slash, last = name.rpartition("/")
+        url = "/tuf/targets/%s%s%s.%s" % (folder, slash, digest, last)
+        with open(new, "wb") as file:
+            n = await client.download(url, file.write, length)
+        if n != length:
+            raise BadLength("%s: %d bytes, %d expected" % (name, n, length))
+        if not await _there(new, found):
+            raise BadHash("%s: other bytes than signed" % name)
+    files.replace(new, path)
 
 
-def _root(folder: str, factory: str, now: int) -> tuf.Trusted:
+async def _there(path: str, found: tuple[int, str]) -> bool:
+    """Say whether a file is there with that length and hash."""
+    return await files.matches(path, found[0], found[1], metadata.hasher(found[1]))
+
+
+async def _root(folder: str, factory: str, now: int) -> tuf.Trusted:
     """Start from the last root that this node verified, else from the factory's."""
     try:
         with open(folder + "/root.json", "rb") as file:
             return tuf.Trusted(file, now)
     except (OSError, RepositoryError):
+        await _use(factory, tuf.check_root)
         with open(factory, "rb") as file:
             return tuf.Trusted(file, now)
+
+
+async def _sound(path: str) -> bool:
+    """Say whether a kept root is none, or what its keys signed."""
+    try:
+        await _use(path, tuf.check_root)
+    except OSError:
+        pass
+    except RepositoryError:
+        return False
+    return True
+
+
+def _same(path: str, other: str) -> bool:
+    """Compare two files of metadata, each small."""
+    with open(path, "rb") as file, open(other, "rb") as second:
+        return file.read() == second.read()
 
 
 async def _get(client, name: str, path: str, limit: int) -> None:  # noqa: ANN001
@@ -97,10 +162,9 @@ async def _use(path: str, update, *options: object):  # noqa: ANN001, ANN202
         return await run(update(file, *options))
 
 
-async def _use_kept(path: str, update, *options: object) -> bool:  # noqa: ANN001
-    """Offer the metadata that this node kept; False when the server's is needed."""
+async def _use_kept(path: str, update, *options: object):  # noqa: ANN001, ANN202
+    """Offer the metadata that this node kept; return what update does, False if it refuses."""
     try:
-        await _use(path, update, *options)
-        return True
+        return await _use(path, update, *options)
     except (OSError, RepositoryError):
         return False  # none, damaged, expired, of older keys, or no longer the current one

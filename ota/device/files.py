@@ -54,24 +54,25 @@ def make_folders(path: str) -> None:
         at = path.find("/", at + 1)
 
 
-async def matches(path: str, size: int, digest: str) -> bool:
-    """Say whether a file is there with that size and SHA-256 (hex)."""
+async def matches(path: str, size: int, digest: str, sum_=None) -> bool:  # noqa: ANN001
+    """Say whether a file is there with that size and hash (hex): SHA-256, unless sum_ is given."""
     try:
         if os.stat(path)[6] != size:
             return False
         with open(path, "rb") as file:
-            return await copy(file, None, size) == digest
+            return await copy(file, None, size, sum_) == digest
     except OSError:
         return False
 
 
-async def copy(source, sink, size: int) -> str:  # noqa: ANN001 - binary files
-    """Copy from source to sink (None: nowhere) up to its end; return the SHA-256 in hex.
+async def copy(source, sink, size: int, sum_=None) -> str:  # noqa: ANN001 - binary files
+    """Copy from source to sink (None: nowhere) up to its end; return the hash in hex.
 
+    sum_: a hash object, SHA-256 when there is none.
     Stops after the first piece beyond `size` bytes; returns "" unless there were just so many.
     """
     piece = memoryview(bytearray(_PIECE_BYTES))
-    sum_ = sha256()
+    sum_ = sum_ or sha256()
     turn = 0
     while size >= 0:
         n = source.readinto(piece)

@@ -23,7 +23,19 @@ from ota.core.errors import (
 from ota.device import files
 
 # What is not needed together is not loaded together.
-_VERIFIERS = ("device.fetch", "core.tuf", "core.metadata", "core.keys", "core.p256")
+_VERIFIERS = (
+    "device.fetch",
+    "device.delegated",
+    "core.delegations",
+    "core.tuf",
+    "core.metadata",
+    "core.keys",
+    "core.p256",
+    "core.rsa",
+    "core.pkcs1",
+    "core.ed25519",
+    "core.sha512",
+)
 _OTHERS = (
     "device.journal",
     "core.update",
@@ -150,7 +162,7 @@ async def _fetch(ports: Ports, version: str) -> tuple:
         from ota.device import fetch
 
         trusted = await fetch.refresh(ports.client, ports.data, ports.factory, ports.now())
-        digest = await fetch.release(ports.client, trusted, board, version, waiting)
+        digest = await fetch.release(ports.client, ports.data, trusted, board, version, waiting)
         ports.note()
     finally:
         trusted = fetch = None
