@@ -6,12 +6,12 @@ import time
 import pytest
 from bundles import release
 
-from fleet import limits
+from fleet import atomic, limits
 from fleet.releases.bundle import read as read_bundle
 from fleet.releases.errors import NoRepository
 from fleet.releases.repository import Repository
 from fleet.settings import Home
-from ota.build import keys, repository
+from ota.build import ceremony, keys, repository
 from ota.build.bundle import pack
 
 NOW = int(time.time())
@@ -71,3 +71,66 @@ def test_without_a_repository_there_is_nothing_to_do(tmp_path):
     bundle = read_bundle(pack(made, b"{}"))
     with pytest.raises(NoRepository, match="lamppost ota init"):
         online.accept(bundle, NOW)
+
+
+def next_root(home, *roles):
+    """Return root 2 with new keys for online roles, signed, as bytes."""
+    place = repository.Home(home.root)
+    made = ceremony.rotate(place, roles, (), None, None)
+    made.sign(keys.load(place.keys / "root.pem", None))
+    return made.root.to_bytes()
+
+
+def test_what_a_crash_between_root_and_timestamp_left_is_made_up_for(home):
+    root = next_root(home, "snapshot", "timestamp")
+    (home.tuf / "metadata/2.root.json").write_bytes(root)  # and there it ended
+    online = Repository(home)
+    assert online.state(NOW).alarms == (
+        "snapshot is not signed by the keys of root 2",
+        "timestamp is not signed by the keys of root 2",
+    )
+    before = read(home, "timestamp.json")["version"]
+    assert online.refresh(NOW)
+    assert online.state(NOW).alarms == ()
+    assert read(home, "timestamp.json")["version"] == before + 1
+    assert not online.refresh(NOW)
+
+
+@pytest.mark.parametrize("fails_at", range(1, 4))
+def test_a_disk_that_fails_while_a_root_comes_into_force_leaves_old_or_new(
+    home, monkeypatch, fails_at
+):
+    root = next_root(home, "snapshot", "timestamp")
+    online, writes = Repository(home), []
+
+    def write(path, data, mode=0o600):
+        writes.append(path)
+        if len(writes) == fails_at:
+            raise OSError(28, "No space left on device")
+        real(path, data, mode)
+
+    real = atomic.write
+    monkeypatch.setattr(atomic, "write", write)
+    with pytest.raises(OSError, match="No space"):
+        online.take_root(root, None, NOW)
+    monkeypatch.undo()
+    online.refresh(NOW)
+    assert online.state(NOW).alarms == ()
+    online.take_root(root, None, NOW)
+    assert online.state(NOW).alarms == ()
+    assert online.state(NOW).roles["root"].version == 2
+
+
+def test_metadata_that_nobody_signs_anew_is_an_alarm_before_it_expires(home):
+    online = Repository(home)
+    assert online.refresh(NOW + 7 * DAY - 3600)
+    (home.tuf / "keys/timestamp.pem").unlink()
+    later = NOW + 7 * DAY + limits.TIMESTAMP_S * 3 // 4
+    with pytest.raises(NoRepository):
+        online.refresh(later)
+    alarms = online.state(later).alarms
+    assert any(each.startswith("timestamp expires ") for each in alarms), alarms
+    assert "the timestamp key that root 1 names is not in tuf/keys" in alarms
+    assert any(
+        each.startswith("timestamp expired ") for each in online.state(NOW + 60 * DAY).alarms
+    )
