@@ -13,7 +13,14 @@ import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import Connection, event, inspect, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -154,6 +161,20 @@ class Database:
         """Let go of all connections."""
         await self._reader.dispose()
         await self.engine.dispose()
+
+
+def passes(error: BaseException) -> bool:
+    """Say whether a failure is overload or an absent database: the same call may succeed later.
+
+    Classes of SQLSTATE (PostgreSQL's appendix A): 08 connection, 40 rolled back for another's
+    sake, 53 out of resources, 57 the operator's intervention.
+    """
+    if isinstance(error, DBAPIError):
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        known = isinstance(error, (OperationalError, InterfaceError))
+        return known or error.connection_invalidated or state[:2] in ("08", "40", "53", "57")
+    # Where a connection cannot even be made the driver's own errors come unwrapped.
+    return isinstance(error, (PoolTimeout, asyncpg.PostgresError, OSError))
 
 
 @asynccontextmanager

@@ -11,10 +11,11 @@ from typing import Any
 import asyncpg  # type: ignore[import-untyped]
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from fleet.db import passes
 from fleet.errors import TYPE_PREFIX, Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -84,9 +85,7 @@ def _validation(_: Request, error: Exception) -> Response:
 
 def _database(_: Request, error: Exception) -> Response:
     # Overload and an absent database pass; the caller comes again. Anything else is our bug.
-    passing = isinstance(error, (OperationalError, PoolTimeout)) or (
-        isinstance(error, DBAPIError) and error.connection_invalidated
-    )
+    passing = passes(error)
     log.error("database: %s", type(error).__name__, exc_info=not passing)
     if passing:
         detail = "the database does not answer; try again"

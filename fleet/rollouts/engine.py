@@ -8,19 +8,15 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import asyncpg  # type: ignore[import-untyped]
 from sqlalchemy import select, union
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from fleet.db import Database
+from fleet.db import Database, passes
 from fleet.rollouts import effects, policy, tally
 from fleet.rollouts.models import Action, Rollout
 from fleet.rollouts.words import OPEN, PENDING
 
 _ROUNDS = 100  # of one step: each wave takes three, and a plan has at most twenty
-_AWAY = (OperationalError, InterfaceError, PoolTimeout, asyncpg.PostgresError, OSError)
 log = logging.getLogger("lamppost")
 
 
@@ -36,7 +32,9 @@ class Ticker:
         """Look at the rollouts once."""
         try:
             await tick(self.database, self.now())
-        except _AWAY as error:
+        except Exception as error:
+            if not passes(error):
+                raise
             if not self.away:
                 log.error("rollouts stand still: %s", type(error).__name__)  # noqa: TRY400
             self.away = True
@@ -72,9 +70,9 @@ async def tick(database: Database, now: int) -> int:
     for rollout_id in waiting:
         try:
             acted += await _act(database, now, rollout_id)
-        except _AWAY:
-            raise
-        except Exception:
+        except Exception as error:
+            if passes(error):
+                raise
             # One rollout that cannot go on must not keep the others from it.
             log.exception("rollout %s stands still", rollout_id)
     return acted

@@ -1,5 +1,7 @@
 """PostgreSQL goes away and comes back under a running server."""
 
+import time
+
 import fleetserver
 import postgres
 import pytest
@@ -38,6 +40,13 @@ def test_requests_are_told_to_come_again_and_do(tmp_path):
             "duplicates": 1,
             "rejected": [],
         }
+        # The rollout engine says once that it cannot see, and once that it can again.
+        deadline = time.monotonic() + 30
+        while "rollouts go on" not in server.log():
+            assert time.monotonic() < deadline, server.log()
+            time.sleep(0.05)
+        assert server.log().count("rollouts stand still") == 1
+        assert "Traceback" not in server.log()
     finally:
         server.close()
         database.stop()
