@@ -9,6 +9,7 @@ from firmware.tasks.loading import let_go
 CONFIG = "/etc/config.json"
 CONFIG_KEPT = "/data/config.json"
 _CONFIG_LIMIT = 4096
+_PIECE_BYTES = 128
 
 
 def header(storage, slot: str) -> dict:
@@ -25,7 +26,7 @@ def load_config(node) -> dict | None:
     """Read the config; an invalid one is named, and the last valid one stays in force."""
     from firmware.core import config
 
-    made = None
+    made = new = None
     for path in (CONFIG, CONFIG_KEPT):
         try:
             text = node.storage.read(path, _CONFIG_LIMIT)
@@ -35,27 +36,36 @@ def load_config(node) -> dict | None:
         except (ConfigError, ValueError) as error:
             node.console.error("config", "%s: %s" % (path, error))
             continue
-        if path == CONFIG:
-            keep_config(node, text)
+        new = text if path == CONFIG else None
         break
     for stream in (made or {"streams": {}})["streams"].values():
         for name in ("purpose", "retention_days"):  # the server's to know
             stream.pop(name, None)
+    del config
     let_go("firmware.core.config", "firmware.core.timezone")
+    if new:
+        keep_config(node, new)
     return made
 
 
 def keep_config(node, text: bytes) -> None:
     """Keep a valid config for the day when there is none; a flash that refuses stops no start."""
     try:
-        kept = node.storage.read(CONFIG_KEPT, _CONFIG_LIMIT)
-    except ValueError:
-        kept = None
-    try:
-        if kept != text:
+        if not is_kept(node.storage, text):
             node.storage.write(CONFIG_KEPT, text)
     except OSError as error:
         node.console.error("config", "%s cannot be written: %s" % (CONFIG_KEPT, error))
+
+
+def is_kept(storage, text: bytes) -> bool:
+    """Compare with what is kept, piece by piece: the heap must not grow for a second copy."""
+    if storage.size(CONFIG_KEPT) != len(text):
+        return False
+    with storage.open(CONFIG_KEPT) as file:
+        for at in range(0, len(text), _PIECE_BYTES):
+            if file.read(_PIECE_BYTES) != text[at : at + _PIECE_BYTES]:
+                return False
+    return True
 
 
 def tell(node, cause: str) -> None:

@@ -17,7 +17,12 @@ ANCHORS = ("/etc/ca.der", "/etc/ca1.der", "/etc/ca2.der", "/etc/ca3.der")
 _LIMIT_BYTES = 2048
 _LOOK_S = 3600
 _CLOCK_S = 30
-_ENROLMENT = ("firmware.tasks.enrol", "firmware.core.pki", "ota.core.p256")
+_ENROLMENT = (
+    "firmware.tasks.enrol",
+    "firmware.core.pki",
+    "ota.core.p256",
+    "ota.core.p256key",
+)
 
 
 async def run(node) -> None:
@@ -71,8 +76,10 @@ async def enrol(node) -> int:
     if node.measuring and node.storage.exists(CLAIM) and not measuring.has_room(node):
         if node.clock.uptime_s() < _LOOK_S:
             return 60
+        from firmware.tasks import errands
+
         try:
-            await measuring.make_room(node, measuring.ENROLMENT)
+            await errands.make_room(node, measuring.ENROLMENT)
         except OSError as error:
             node.console.error("identity", "flash: %s" % error)
             return 60

@@ -27,6 +27,7 @@ _MODULES = (
     "ota.core.update",
     "ota.core.versions",
     "ota.core.bootrecord",
+    "firmware.tasks.errands",
     "firmware.tasks.trial",
     "firmware.tasks.selftest",
 )
@@ -67,10 +68,12 @@ async def turn(node) -> int:
     poll_s = node.config["poll_s"]
     if offer.action or offer.cancellation:
         if node.measuring and not measuring.has_room(node):
-            if not measuring.may_leave(node):
+            from firmware.tasks import errands
+
+            if not errands.may_leave(node):
                 return poll_s
             keep_parts(node)
-            await measuring.make_room(node, measuring.UPDATE)
+            await errands.make_room(node, measuring.UPDATE)
         await update(node, offer)
     measuring.resume(node)
     return poll_s if poll_s < _SLEEP_LEAST_S else offer.sleep_s

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import faketime
 import pytest
 
-from firmware.tasks import measuring, update
+from firmware.tasks import errands, measuring, update
 from ota.core import errors
 from sim import memory
 
@@ -131,7 +131,7 @@ def test_an_errand_is_made_where_there_is_no_room(offers):
     assert measuring.FLAG not in storage.files
 
 
-@pytest.mark.parametrize("refused", [measuring.FLAG, measuring.ERRANDS, update.PARTS])
+@pytest.mark.parametrize("refused", [measuring.FLAG, errands.ERRANDS, update.PARTS])
 def test_a_flash_that_refuses_costs_no_minute_of_measuring(offers, refused):
     storage = Storage()
     storage.refused = (refused,)
@@ -191,16 +191,16 @@ def test_a_fresh_action_at_each_poll_costs_a_bounded_number_of_starts_a_day(offe
         now = max(made.clock.now(), now + 1)
         restarts.extend([now] * restarted)
     before = [at for at in restarts if at < NOON + 43200]
-    assert len(before) == 2 * measuring.ERRANDS_PER_DAY
-    assert len(restarts) == 4 * measuring.ERRANDS_PER_DAY
-    assert len(offers) == 2 * measuring.ERRANDS_PER_DAY
+    assert len(before) == 2 * errands.ERRANDS_PER_DAY
+    assert len(restarts) == 4 * errands.ERRANDS_PER_DAY
+    assert len(offers) == 2 * errands.ERRANDS_PER_DAY
 
 
 @pytest.mark.parametrize("junk", [b"", b"\xff\xfe", b"x y", b"9" * 100, b"1 2 3"])
 def test_a_damaged_count_of_errands_begins_anew(offers, junk):
-    storage = Storage({measuring.ERRANDS: junk})
+    storage = Storage({errands.ERRANDS: junk})
     assert live(storage, NOON, 900)[1]
-    assert storage.files[measuring.ERRANDS] == b"%d 1" % (NOON // 86400)
+    assert storage.files[errands.ERRANDS] == b"%d 1" % (NOON // 86400)
 
 
 @pytest.mark.parametrize("junk", [b"\xff\xfe", b"x" * 100])
