@@ -63,28 +63,18 @@ async def tick(database: Database, now: int) -> int:
     Looking costs no lock and no transaction; what it saw is decided anew under the lock.
     """
     async with database.read() as session:
-        waiting = [
-            rollout.id for rollout in await _going(session) if await _due(session, now, rollout)
-        ]
+        going = await _going(session)
     acted = 0
-    for rollout_id in waiting:
+    for rollout in going:
         try:
-            acted += await _act(database, now, rollout_id)
+            if await _due(database, now, rollout):
+                acted += await _act(database, now, rollout.id)
         except Exception as error:
             if passes(error):
                 raise
             # One rollout that cannot go on must not keep the others from it.
-            log.exception("rollout %s stands still", rollout_id)
+            log.exception("rollout %s stands still", rollout.id)
     return acted
-
-
-async def _act(database: Database, now: int, rollout_id: int) -> bool:
-    async with database.write() as session:
-        held = await session.get(Rollout, rollout_id, with_for_update={"skip_locked": True})
-        if held is None:
-            return False
-        await step(session, now, held)
-    return True
 
 
 async def _going(session: AsyncSession) -> list[Rollout]:
@@ -96,6 +86,16 @@ async def _going(session: AsyncSession) -> list[Rollout]:
     return list((await session.scalars(query)).all())
 
 
-async def _due(session: AsyncSession, now: int, rollout: Rollout) -> bool:
-    status = tally.status(rollout, await tally.rows(session, rollout, now))
+async def _due(database: Database, now: int, rollout: Rollout) -> bool:
+    async with database.read() as session:
+        status = tally.status(rollout, await tally.rows(session, rollout, now))
     return bool(policy.decide(tally.plan_of(rollout), status, now))
+
+
+async def _act(database: Database, now: int, rollout_id: int) -> bool:
+    async with database.write() as session:
+        held = await session.get(Rollout, rollout_id, with_for_update={"skip_locked": True})
+        if held is None:
+            return False
+        await step(session, now, held)
+    return True
