@@ -162,11 +162,7 @@ def _require_next(home: Home, made: Draft) -> None:
         if (home.keys / "root.json").exists():
             raise RepositoryError(f"{home.keys} has a root already")
         return
-    here = repository.read(home.keys / "root.json", Root)
-    if here.signed_bytes != made.before.signed_bytes:
-        raise RepositoryError(
-            f"root {made.version} does not follow root {here.signed.version}, in force here"
-        )
+    made.require_follows(repository.read(home.keys / "root.json", Root))
     if made.targets is not None:
         known = repository.read(home.keys / "targets.json", Targets).signed.version
         if made.targets.signed.version <= known:

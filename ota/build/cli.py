@@ -10,7 +10,16 @@ from typing import Any
 import click
 from tuf.api.metadata import Metadata, Root, Targets
 
-from ota.build import bundle, ceremony, keycli, options, provenance, repository, signing
+from ota.build import (
+    bundle,
+    ceremony,
+    keycli,
+    options,
+    provenance,
+    repository,
+    signcli,
+    signing,
+)
 from ota.build.boards import BOARDS
 from ota.build.errors import BuildError, UploadError
 from ota.build.release import Header, Release
@@ -305,5 +314,5 @@ def _sign(
     return data, signing.missing(root, Metadata[Targets].from_bytes(data))
 
 
-for _command in keycli.COMMANDS:
+for _command in (*keycli.COMMANDS, *signcli.COMMANDS):
     ota.add_command(_command)

@@ -116,20 +116,32 @@ class Draft:
             self.targets.signatures.update(other.targets.signatures)
 
     def changes(self) -> list[str]:
-        """Say in words how the next root differs from the one in force."""
-        new, lines = self.root.signed, []
+        """Say in words whose signature counts under the next root; + and - against the one before.
+
+        Every key is named, not only what changes: whoever carries a draft could have made up the
+        root that it claims to follow.
+        """
+        new = self.root.signed
         old = None if self.before is None else self.before.signed
+        lines = []
         for role in ROLES:
-            after, before = new.roles[role], None if old is None else old.roles[role]
-            had = [] if before is None else before.keyids
-            fresh = [keyid for keyid in after.keyids if keyid not in had]
-            lines += [f"{role}: + {_whose(new.keys[keyid])}" for keyid in fresh]
+            entry = new.roles[role]
+            had = [] if old is None else old.roles[role].keyids
+            names = [
+                f"{'' if keyid in had else '+'}{_whose(new.keys[keyid])}" for keyid in entry.keyids
+            ]
             if old is not None:
-                gone = [keyid for keyid in had if keyid not in after.keyids]
-                lines += [f"{role}: - {_whose(old.keys[keyid])}" for keyid in gone]
-            if before is None or after.threshold != before.threshold:
-                lines.append(f"{role}: {after.threshold} of {len(after.keyids)} must sign")
+                gone = [keyid for keyid in had if keyid not in entry.keyids]
+                names += [f"-{_whose(old.keys[keyid])}" for keyid in gone]
+            lines.append(f"{role}: {entry.threshold} of {len(entry.keyids)}: {', '.join(names)}")
         return [*lines, f"expires {new.expires:%Y-%m-%d}"]
+
+    def require_follows(self, root: Metadata[Root]) -> None:
+        """Raise RepositoryError unless the draft follows a root that somebody knows by himself."""
+        if self.before is None or self.before.signed_bytes != root.signed_bytes:
+            raise RepositoryError(
+                f"the draft does not follow root {root.signed.version}, in force here"
+            )
 
     def encode(self) -> bytes:
         """Return the draft as its file holds it."""

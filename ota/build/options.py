@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -33,6 +34,11 @@ KIND = click.option(
     show_default=True,
     help="ECDSA P-256, or RSA-3072: verified faster on a node, three times the bytes.",
 )
+CARDS: dict[str, Any] = {  # of an option that takes cards
+    "multiple": True,
+    "metavar": "CARD",
+    "type": click.Path(dir_okay=False, path_type=Path),
+}
 UNENCRYPTED = click.option(
     "--unencrypted",
     is_flag=True,

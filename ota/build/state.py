@@ -138,9 +138,14 @@ def _here(folder: Path) -> set[str]:
     }
 
 
+def _serves(home: Home) -> bool:
+    """Say whether this is the server's own HOME: elsewhere its metadata are but a first copy."""
+    return (home.folder / "server" / "pki").exists() and home.metadata.exists()
+
+
 def _online(home: Home) -> dict[str, Metadata[Any] | None]:
     place = home.metadata / "timestamp.json"
-    if not place.exists():
+    if not _serves(home):
         return dict.fromkeys(repository.ONLINE)
     timestamp = repository.read(place, Timestamp)
     name = f"{timestamp.signed.snapshot_meta.version}.snapshot.json"
@@ -161,7 +166,7 @@ def _next(home: Home, state: dict[str, Any]) -> list[str]:
         return found
     version = roles["root"]["version"]
     served = home.metadata / f"{version}.root.json"
-    if home.metadata.exists() and not served.exists():
+    if _serves(home) and not served.exists():
         found.append(f"lamppost ota publish {home.carried(version)} --url URL   (to the server)")
     what = {
         "root": "lamppost ota sign --renew   (same keys, later expiry)",

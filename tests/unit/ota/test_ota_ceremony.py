@@ -105,7 +105,7 @@ def test_a_root_of_three_people_asks_for_two(home, people):
     assert (first["threshold"], first["missing"]) == (2, 2)
     assert sorted(first["open"]) == ["anna", "ben", "carla"]
     assert (second["what"], second["missing"]) == ("targets, the next", 0)
-    assert "root: 2 of 3 must sign" in found["changes"]
+    assert found["changes"][0].startswith("root: 2 of 3: +anna (")
     assert not (home / "keys/root.json").exists()
     assert not (home / "server/tuf/metadata").exists()
 
@@ -154,6 +154,22 @@ def test_copies_signed_at_the_same_time_are_gathered(home, people, tmp_path):
     assert "is no copy" not in run("status", "--home", other)
     said = run("sign", strange, copies[0], "--home", other, status=2)
     assert "no copy of this draft" in said
+
+
+def test_a_draft_that_follows_a_made_up_root_is_found_out(city, people, tmp_path):
+    kept = shutil.copy(city.keys / "root.json", tmp_path / "kept.json")
+    people.card("mallory")
+    run("add-key", "root", people.folder / "mallory/mallory.pub.json", "--home", city.folder)
+    value = json.loads(city.draft.read_text())
+    for part in ("keys", "roles"):
+        value["before"]["signed"][part] = value["root"]["signed"][part]
+    forged = tmp_path / "forged.json"
+    forged.write_text(json.dumps(value))
+    said = run("sign", forged, "--key", people.pem("anna"), "--root", kept, status=2)
+    assert "does not follow root 1" in said
+    found = data("sign", forged, "--key", people.pem("anna"))["draft"]  # all keys are shown
+    assert "mallory (" in found["changes"][0]
+    run("sign", city.draft, "--key", people.pem("anna"), "--root", kept)
 
 
 def test_a_stranger_signs_nothing(city, people):
@@ -310,7 +326,11 @@ def test_status_says_in_words_who_signed_what_ends_when_and_what_is_next(city, p
     assert {key["holder"]: key["signed"] for key in found["roles"]["root"]["keys"]} == {
         "anna": True, "ben": False, "carla": True}  # fmt: skip
     change(city, "rotate", "snapshot", by=[people.pem("anna"), people.pem("ben")])
-    assert "lamppost ota publish" in run("status", "--home", city.folder)
+    assert "snapshot   signed by the server" in run("status", "--home", city.folder)
+    (city.folder / "server/pki").mkdir()  # where the server itself runs
+    said = run("status", "--home", city.folder)
+    assert "lamppost ota publish" in said
+    assert "snapshot   version 1, expires 20" in said
 
 
 def test_status_speaks_up_before_something_expires(city, monkeypatch):
