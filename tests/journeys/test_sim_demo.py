@@ -27,7 +27,7 @@ KEYS = {
 }
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 def test_every_chapter_holds_in_a_small_city(tmp_path):
     told = io.StringIO()
     story = Story("A small city", len(telling.CHAPTERS), Console(file=told, width=80))

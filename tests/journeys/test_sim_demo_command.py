@@ -37,7 +37,7 @@ def descendants(pid):
     return found
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_stopped_midway_it_leaves_nothing(tmp_path, how):
     process = subprocess.Popen(
