@@ -34,7 +34,7 @@ def test_a_rollout_that_cannot_go_on_does_not_keep_others_from_it(tmp_path, capl
             made = [
                 await making.create(
                     session, database, 100, "x", targets=[target], version="1.1.0", plan=PLAN
-                )  # fmt: skip
+                )
                 for target in targets
             ]
             await session.execute(update(Rollout).where(Rollout.id == made[0]).values(plan={}))
