@@ -145,7 +145,8 @@ def verify(delegator: dict, role: str, signed: dict, signatures: list, seen=None
             raise BadFormat("%s: a signature without key id" % role)
         if signature["keyid"] in given:
             raise BadSignature("%s: key id %s twice" % (role, signature["keyid"][:8]))
-        given[signature["keyid"]] = signature.get("sig")
+        sig = signature.get("sig")
+        given[signature["keyid"]] = sig if type(sig) is str else ""
     digest = metadata.digest(signed)
     seen = {} if seen is None else seen
     good: set[object] = set()

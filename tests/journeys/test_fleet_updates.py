@@ -11,7 +11,6 @@ from bundles import Publisher
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
-
 AT_ONCE = {
     "waves": [{"percent": 100}],
     "success_percent": 0,

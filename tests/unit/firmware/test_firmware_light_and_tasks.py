@@ -167,7 +167,7 @@ def test_only_a_streak_of_crashes_resets_the_node():
         await asyncio.sleep(700)
         raise ValueError("now and then")
 
-    assert not faketime.run(main(80_000, rare)).dead.is_set()
+    assert not faketime.run(main(20_000, rare)).dead.is_set()
 
 
 def test_one_tasks_crash_stops_no_other():
