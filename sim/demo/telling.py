@@ -29,6 +29,9 @@ def tell(folder: Path, *, nodes: int, seed: int, json_file: Path | None, once: b
     try:
         try:
             whole = chapters(stage)
+        except KeyboardInterrupt:
+            story.check("told_to_the_end", holds=False, words="stopped before")
+            raise
         finally:
             if json_file:
                 json_file.write_text(json.dumps(stage.figures.document(story), indent=2) + "\n")

@@ -64,4 +64,6 @@ def test_stopped_midway_it_leaves_nothing(tmp_path, how):
         assert time.monotonic() < end, f"of {started} some are left"
         time.sleep(0.05)
     assert {path.name for path in tmp_path.iterdir()} == {"figures.json"}
-    assert json.loads((tmp_path / "figures.json").read_text())["nodes"] == 6
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert figures["nodes"] == 6
+    assert figures["checks"]["told_to_the_end"] is False
