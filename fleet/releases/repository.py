@@ -140,7 +140,8 @@ class Repository:
             signers = {role: self._signer(role, root) for role in ("snapshot", "timestamp")}
             snapshot = self._current_snapshot()
             meta = snapshot.meta["targets.json"]
-            given = targets or self.metadata(f"{meta.version}.targets.json").read_bytes()
+            held_targets = self.metadata(f"{meta.version}.targets.json")
+            given = held_targets.read_bytes() if targets is None else targets
             listing = roots.targets(root, given, now)
             if listing.version != meta.version:
                 self._require_newer(listing, given)

@@ -123,8 +123,9 @@ async def take_root(request: Request, caller: CallerDep, body: RootIn) -> RootOu
     await caller.require("release.upload", None)
     found = context.of(request)
     now = found.now()
-    root = body.root.encode()
-    given = None if body.targets is None else body.targets.encode()
+    # Half a surrogate pair becomes bytes that are no UTF-8, and is refused with them.
+    root = body.root.encode(errors="surrogatepass")
+    given = None if body.targets is None else body.targets.encode(errors="surrogatepass")
     accepted = await anyio.to_thread.run_sync(found.repository.take_root, root, given, now)
     state = await anyio.to_thread.run_sync(found.repository.state, now)
     assert state is not None

@@ -177,6 +177,22 @@ def test_what_is_no_root_is_no_500(server, home, text):
     assert refused(server, {"root": 7})[0] == 422
 
 
+@pytest.mark.parametrize(
+    "body", [rb'{"root": "\ud800"}', b"[", b"", rb'{"root": "", "targets": "\ud800"}']
+)
+def test_half_a_character_is_no_500(server, home, body):
+    headers = {"Content-Type": "application/json"}
+    answer = server.admin.post("/releases/metadata", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert problem(answer)
+
+
+@pytest.mark.parametrize("text", ["", "[", '{"signed": 1}', "\x00"])
+def test_targets_that_are_none_are_no_500_and_leave_the_old_root(server, home, text):
+    carried = next_root(home, rotate(home, "timestamp")) | {"targets": text}
+    assert refused(server, carried)[0] == 422
+
+
 def test_only_an_admin_of_the_whole_fleet_puts_one_in_force(server, home):
     carried = next_root(home, rotate(home, "timestamp"))
     for role, sites in (("operator", ()), ("auditor", ()), ("admin", ("harbour",))):

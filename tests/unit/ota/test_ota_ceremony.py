@@ -225,6 +225,17 @@ def test_all_root_keys_change_hands_with_both_thresholds(city, people):
     assert renewed.version == 3
 
 
+def test_a_root_goes_from_p256_to_rsa_by_the_nodes_own_rules(home):
+    run("init", "--home", home)
+    place = repository.Home(home)
+    after = change(place, "rotate", "root", "targets", "--type", "rsa3072", by=[])
+    assert {after.keys[after.roles[role].keyids[0]].scheme for role in ("root", "targets")} == {
+        "rsassa-pss-sha256"
+    }
+    again = change(place, "rotate", "timestamp", by=[])
+    assert again.version == 3
+
+
 def test_a_lost_key_is_replaced_in_one_draft(city, people):
     run("remove-key", "root", "carla", "--home", city.folder)
     after = change(
