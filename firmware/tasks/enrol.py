@@ -1,14 +1,14 @@
 """Enrolment over EST (RFC 7030 section 4.2): from a claim token to a certificate, and its renewal.
 
-Loaded when needed, with pki and p256, and let go. The order of `enrol`: key, request, answer, is
-the certificate for our own key and name, identity on flash, and only then the claim is deleted: a
+Loaded when needed, with pki and p256key, then let go. The order of `enrol`: key, request, answer,
+is the certificate for our own key and name, identity on flash, only then the claim is deleted: a
 power cut in between costs a claim that is used up, never a node with half an identity.
 """
 
 import asyncio
 from binascii import b2a_base64
 
-from ota.core import p256
+from ota.core import p256key
 from ota.core.errors import NetworkError
 
 from firmware.core import pki
@@ -61,14 +61,14 @@ async def renew(node) -> bool:
 
 
 def _pair(node) -> tuple:
-    d = p256.generate(node.random)
-    return d, p256.public(d)
+    d = p256key.generate(node.random)
+    return d, p256key.public(d)
 
 
 async def _ask(node, http, operation: str, pair: tuple, headers: tuple) -> tuple:
     """Send the request: (0, body), or (seconds to the next try, b"") having said why."""
     d, public = pair
-    request = b2a_base64(pki.request(node.id, public, lambda digest: p256.sign(d, digest)))
+    request = b2a_base64(pki.request(node.id, public, lambda digest: p256key.sign(d, digest)))
     await asyncio.sleep(0)
     try:
         response = await http.request(

@@ -6,6 +6,7 @@ as OpenSSL does it. A release leaves it out unless built --with ed25519.
 
 from binascii import unhexlify
 
+from ota.core import metadata
 from ota.core.sha512 import Sha512
 
 _P = (1 << 255) - 19
@@ -16,10 +17,10 @@ _BASE = unhexlify("5866666666666666666666666666666666666666666666666666666666666
 _NEUTRAL = (0, 1, 1, 0)
 
 
-def verify(key: bytes, feed, signature: bytes):  # noqa: ANN001, ANN201 - a generator of bool
-    """Say whether a signature is valid; yields every 20 to 40 ms.
+def verify(key: bytes, signed: dict, signature: bytes):  # noqa: ANN201 - a generator of bool
+    """Say whether a signature of an object's canonical JSON is valid; yields every 20 to 40 ms.
 
-    key: 32 bytes; feed: callable that gives the message to the update method it is handed.
+    key: 32 bytes; signature: 64.
     """
     minus = _point(key, 1)
     s = int.from_bytes(signature[32:], "little")
@@ -27,7 +28,7 @@ def verify(key: bytes, feed, signature: bytes):  # noqa: ANN001, ANN201 - a gene
         return False
     sum_ = Sha512()
     sum_.update(signature[:32] + key)
-    feed(sum_.update)
+    metadata.canonical(signed, sum_.update)
     yield
     h = int.from_bytes(sum_.digest(), "little") % _L
     yield

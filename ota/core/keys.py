@@ -7,12 +7,10 @@ that yields between slices of work; it is loaded when a key asks for it:
     ecdsa-sha2-nistp256   p256       subject: SHA-256 of the canonical JSON
     rsassa-pss-sha256     rsa        likewise
     rsa-pkcs1v15-sha256   pkcs1      likewise; a release leaves it out unless built --with pkcs1
-    ed25519               ed25519    a callable that feeds the canonical JSON; likewise left out
+    ed25519               ed25519    the object itself; likewise left out
 """
 
 from binascii import a2b_base64, unhexlify
-
-from ota.core import metadata
 
 # SubjectPublicKeyInfo of a P-256 point, up to the point (RFC 5480 section 2).
 _SPKI = unhexlify("3059301306072a8648ce3d020106082a8648ce3d030107034200")
@@ -33,9 +31,7 @@ def verify(key: dict, signed: dict, digest: bytes, signature: str):  # noqa: ANN
         found = unhexlify(signature)
     except (ValueError, TypeError):
         return False
-    subject = digest
-    if key["keytype"] == "ed25519":
-        subject = lambda sink: metadata.canonical(signed, sink)  # noqa: E731
+    subject = signed if key["keytype"] == "ed25519" else digest
     return (yield from scheme.verify(value, subject, found))  # pyright: ignore[reportArgumentType]
 
 

@@ -3,7 +3,7 @@
 from binascii import unhexlify
 from hashlib import sha256
 
-from ota.core import p256
+from ota.core import p256, p256key
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
@@ -46,14 +46,14 @@ GOOD = der(integer(R), integer(S))
 
 
 def test_public_key_of_the_rfc():
-    assert p256.public(D) == KEY
+    assert p256key.public(D) == KEY
 
 
 def test_signatures_of_the_rfc():
-    assert p256.sign(D, SAMPLE) == GOOD
+    assert p256key.sign(D, SAMPLE) == GOOD
     r = 0xF1ABB023518351CD71D881567B1EA663ED3EFCF6C5132B354F28D3B0B7D38367
     s = 0x019F4113742A2B14BD25926B49C649155F267E60D3814B4C0CC84250E46F0083
-    assert p256.sign(D, sha256(b"test").digest()) == der(integer(r), integer(s))
+    assert p256key.sign(D, sha256(b"test").digest()) == der(integer(r), integer(s))
 
 
 def test_good_signatures_pass():
@@ -63,7 +63,7 @@ def test_good_signatures_pass():
 
 def test_another_message_or_key_does_not():
     assert verify(KEY, sha256(b"samplf").digest(), GOOD) is False
-    assert verify(p256.public(D + 1), SAMPLE, GOOD) is False
+    assert verify(p256key.public(D + 1), SAMPLE, GOOD) is False
     assert verify(KEY, SAMPLE[:31], GOOD) is False
 
 
@@ -137,19 +137,19 @@ def test_sums_that_meet_infinity_and_doubling():
     for d in (1, 2, N - 1, (N + 1) // 2):
         for message in (b"", b"a", b"b"):
             digest = sha256(message).digest()
-            key = p256.public(d)
-            assert verify(key, digest, p256.sign(d, digest)) is True
+            key = p256key.public(d)
+            assert verify(key, digest, p256key.sign(d, digest)) is True
     # u1 G + u2 Q = infinity: Q = G, e = -r.
     r = 5
     e = (N - r).to_bytes(32, "big")
-    assert verify(p256.public(1), e, der(integer(r), integer(7))) is False
+    assert verify(p256key.public(1), e, der(integer(r), integer(7))) is False
     # The digest is zero.
-    assert verify(p256.public(3), bytes(32), p256.sign(3, bytes(32))) is True
+    assert verify(p256key.public(3), bytes(32), p256key.sign(3, bytes(32))) is True
 
 
 def test_keys_are_drawn_until_one_is_in_range():
     drawn = [bytes(32), N.to_bytes(32, "big"), b"\xff" * 32, b"\0" * 31 + b"\x07"]
-    assert p256.generate(lambda size: drawn.pop(0) if size == 32 else b"") == 7
+    assert p256key.generate(lambda size: drawn.pop(0) if size == 32 else b"") == 7
     assert drawn == []
 
 

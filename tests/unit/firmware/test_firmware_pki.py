@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from firmware.core import pki
 from firmware.core.errors import FormatError
-from ota.core import p256
+from ota.core import p256key
 
 DEVICE = "aabbccfffeddeeff"
 DER = serialization.Encoding.DER
@@ -59,7 +59,7 @@ def test_a_request_is_valid_and_names_the_device():
 
 def test_a_request_signed_by_the_nodes_own_p256_is_valid():
     d = 0x1234567890ABCDEF1234567890ABCDEF
-    made = pki.request(DEVICE, p256.public(d), lambda digest: p256.sign(d, digest))
+    made = pki.request(DEVICE, p256key.public(d), lambda digest: p256key.sign(d, digest))
     assert x509.load_der_x509_csr(made).is_signature_valid
 
 

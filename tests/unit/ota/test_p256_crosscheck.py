@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
-from ota.core import p256
+from ota.core import p256, p256key
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 ALGORITHM = ec.ECDSA(Prehashed(hashes.SHA256()))
@@ -64,21 +64,21 @@ def test_their_signatures_pass_and_altered_ones_do_not():
 def test_our_signatures_and_keys_pass_there():
     rng = random.Random(65)
     for i in range(20):
-        d = p256.generate(rng.randbytes)
-        key = p256.public(d)
+        d = p256key.generate(rng.randbytes)
+        key = p256key.public(d)
         assert key == point(ec.derive_private_key(d, ec.SECP256R1()))
         digest = hashlib.sha256(b"%d" % i).digest()
-        signature = p256.sign(d, digest)
+        signature = p256key.sign(d, digest)
         assert theirs(key, digest, signature)
         assert ours(key, digest, signature) is True
 
 
 def test_extreme_digests_and_keys():
     for d in (1, 2, 3, 15, 16, 31, 2**255, N - 2, N - 1):
-        key = p256.public(d)
+        key = p256key.public(d)
         assert key == point(ec.derive_private_key(d, ec.SECP256R1()))
         for digest in (bytes(32), b"\xff" * 32, N.to_bytes(32, "big")):
-            signature = p256.sign(d, digest)
+            signature = p256key.sign(d, digest)
             assert ours(key, digest, signature) is theirs(key, digest, signature) is True
 
 
@@ -137,7 +137,7 @@ def _recovered(x, y, r, s, e, p):
             k >>= 1
         return total
 
-    g = p256.public(1)
+    g = p256key.public(1)
     base = int.from_bytes(g[1:33], "big"), int.from_bytes(g[33:], "big")
     q = times(pow(r, -1, N), add(times(s, (x, y)), times((-e) % N, base)))
     return b"\x04" + q[0].to_bytes(32, "big") + q[1].to_bytes(32, "big")
