@@ -33,6 +33,8 @@ def begin(
     not given is the majority: 2 of 3. RepositoryError when HOME has a repository already.
     """
     repository.refuse_second(home)
+    for role, found in (("root", root), ("targets", targets)):
+        _check(role, found, thresholds.get(role) or 1)
     holders: dict[str, list[Any]] = {}
     fresh = []
     for role, found in (("root", root), ("targets", targets)):
@@ -67,6 +69,9 @@ def rotate(
     """
     made = draft.current(home)
     root = made.root.signed
+    if found and len(roles) > 1:
+        raise RepositoryError("cards of new keys (--key) are for one role at a time")
+    _check(roles[0], found, threshold or 1)
     signers: list[Signer] = []
     for role in roles:
         old = list(root.roles[role].keyids)
@@ -84,7 +89,9 @@ def rotate(
         for key in fresh:
             root.add_key(key, role)
         root.roles[role].threshold = threshold or (
-            root.roles[role].threshold if len(fresh) == len(old) else majority(len(fresh))
+            root.roles[role].threshold
+            if role in ONLINE or len(fresh) == len(old)
+            else majority(len(fresh))
         )
     return _kept(home, made, signers)
 
@@ -155,6 +162,16 @@ def require_none(home: Home) -> None:
         raise RepositoryError(
             f"{home.draft} changes the targets keys: finish it first (`lamppost ota status`)"
         )
+
+
+def _check(role: str, found: Sequence[cards.Card], threshold: int) -> None:
+    """Raise RepositoryError for cards that could not share a role, before any key is made."""
+    twice = {card.name for card in found if sum(card.key.keyid == c.key.keyid for c in found) > 1}
+    if twice:
+        raise RepositoryError(f"{role}: the key of {min(twice)} is named twice")
+    count = len(found) or 1
+    if threshold > count:
+        raise RepositoryError(f"{role}: {threshold} of {count} keys cannot be asked for")
 
 
 def _require_next(home: Home, made: Draft) -> None:

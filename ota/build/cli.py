@@ -24,7 +24,7 @@ from ota.build.boards import BOARDS
 from ota.build.errors import BuildError, UploadError
 from ota.build.release import Header, Release
 from ota.build.release import build as build_release
-from ota.build.sources import collect
+from ota.build.sources import OPTIONAL, Source, collect
 from ota.build.upload import upload, upload_root
 from ota.core import versions
 from ota.core.errors import BadFormat
@@ -80,7 +80,7 @@ def _source(_context: click.Context, _option: click.Parameter, value: str | None
     return value
 
 
-@ota.command()
+@ota.command(short_help="Compile a release into a bundle.")
 @click.option("--version", required=True, callback=_version, help="Semantic version, as 1.2.0.")
 @click.option("--board", type=click.Choice(list(BOARDS)), default="esp32", show_default=True)
 @click.option(
@@ -125,6 +125,14 @@ def _source(_context: click.Context, _option: click.Parameter, value: str | None
     help="Folder for the bundle. [default: here]",
 )
 @click.option(
+    "--with",
+    "parts",
+    type=click.Choice(sorted(OPTIONAL)),
+    multiple=True,
+    help="Have nodes also speak this scheme of keys or hashes; repeatable. Our own repositories"
+    " need none: P-256, RSA-PSS and SHA-256 are always there.",
+)
+@click.option(
     "--source",
     callback=_source,
     metavar="URI@COMMIT",
@@ -148,6 +156,7 @@ def build(
     runtime: str,
     min_level: int,
     out: Path,
+    parts: tuple[str, ...],
     source: str | None,
     builder: str,
     as_json: bool,
@@ -164,7 +173,7 @@ def build(
     if versions.key(version) < versions.key(floor):
         raise BuildError(f"--floor {floor} lies above --version {version}")
     header = Header(version, board, floor, runtime, built, min_level)
-    release = _compile(header, overlay, provenance.Origin(source, builder))
+    release = _compile(header, collect(overlay, parts), provenance.Origin(source, builder))
     path = out / bundle.name(header)
     data = bundle.pack(release)
     bundle.write(path, data)
@@ -180,15 +189,14 @@ def build(
     click.echo(f"a slot    {figures['blocks']} blocks of 4 KiB, of {figures['blocks_max']}")
 
 
-def _compile(header: Header, overlay: Path | None, origin: provenance.Origin) -> Release:
-    sources = collect(overlay)
+def _compile(header: Header, sources: list[Source], origin: provenance.Origin) -> Release:
     hidden = not sys.stderr.isatty()
     bar = click.progressbar(length=len(sources), label="compiling", file=sys.stderr, hidden=hidden)
     with bar:
         return build_release(header, sources, lambda _: bar.update(1), origin)
 
 
-@ota.command()
+@ota.command(short_help="Sign a bundle and hand it, or a root, to the server.")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @options.HOME
 @click.option(
@@ -250,8 +258,11 @@ def publish(path: Path, url: str | None, as_json: bool, **rest: Any) -> None:
         if url is None:
             raise UploadError("--signed needs --url or LAMPPOST_URL: where to hand it over")
         release, signed, data = bundle.load(path), path, bundle.read(path)
-        if bundle.targets(data) is None:
+        targets = bundle.targets(data)
+        if targets is None:
             raise BuildError(f"bundle {path} is not signed")
+        if rest["home"] is not None:
+            signing.remember(repository.Home(rest["home"]), targets)
         left: dict[str, Any] = {"missing": 0}
     else:
         release = bundle.load(path)

@@ -180,7 +180,7 @@ def load(path: Path) -> Draft:
         )
     except OSError as error:
         raise RepositoryError(f"{path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, TufError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TufError) as error:
         raise RepositoryError(f"{path} is no draft of a root: {error}") from error
 
 

@@ -9,7 +9,7 @@ from ota.build import cards, ceremony, keys, options, repository, state, telling
 from ota.build.errors import SigningKeyError
 
 
-@click.command()
+@click.command(short_help="Make a signing key and its card.")
 @click.argument("path", metavar="NAME", type=click.Path(path_type=Path))
 @click.option("--name", help="Who holds it, as root.json will say. [default: NAME without folder]")
 @click.option(
@@ -77,7 +77,7 @@ def keygen(
     )
 
 
-@click.command()
+@click.command(short_help="Make the TUF repository, once.")
 @options.HOME
 @click.option(
     "--root-key", "root", **options.CARDS, help="Card of a root key's holder; repeat it."
@@ -157,7 +157,7 @@ def _simple(place: repository.Home, unencrypted: bool, as_json: bool) -> None:
     )
 
 
-@click.command()
+@click.command(short_help="Who signed, what expires when, what to do next.")
 @options.HOME
 @options.JSON
 def status(home: Path | None, as_json: bool) -> None:

@@ -17,7 +17,7 @@ _ROLE = click.Choice(repository.ROLES)
 _OFFLINE = click.Choice(repository.OFFLINE)
 
 
-@click.command()
+@click.command(short_help="Sign a draft of a root, or a bundle.")
 @click.argument("file", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.argument("copies", nargs=-1, type=click.Path(dir_okay=False, path_type=Path))
 @options.HOME
@@ -87,7 +87,7 @@ def sign(
     telling.drafted_at(path, made, as_json, brief=True)
 
 
-@click.command()
+@click.command(short_help="Give roles new keys.")
 @click.argument("roles", nargs=-1, required=True, type=_ROLE, metavar="ROLE...")
 @options.HOME
 @click.option("--key", "found", **options.CARDS, help="Card of a new key; made in HOME without.")
@@ -129,7 +129,7 @@ def rotate(
     )
 
 
-@click.command("add-key")
+@click.command("add-key", short_help="Let a further key sign for a role.")
 @click.argument("role", type=_OFFLINE)
 @click.argument("card", type=click.Path(dir_okay=False, path_type=Path))
 @options.HOME
@@ -148,7 +148,7 @@ def add_key(
     telling.drafted(place, ceremony.add_key(place, role, cards.read(card), threshold), as_json)
 
 
-@click.command("remove-key")
+@click.command("remove-key", short_help="Take a key from a role.")
 @click.argument("role", type=_OFFLINE)
 @click.argument("who")
 @options.HOME

@@ -60,12 +60,26 @@ def bundle(
     for signer in signers:
         repository.sign(targets, signer)
     bundles.write(path, bundles.pack(release, repository.encode(targets)))
+    if home is not None:
+        remember(home, repository.encode(targets))
     return {
         "file": str(path),
         "version": release.header.version,
         "board": release.header.board,
         **missing(root, targets),
     }
+
+
+def remember(home: repository.Home, data: bytes) -> None:
+    """Keep the signatures that the newest targets metadata of HOME has got elsewhere."""
+    place = home.keys / "targets.json"
+    if not place.exists():
+        return
+    newest = repository.read(place, Targets)
+    given = Metadata[Targets].from_bytes(data)
+    if given.signed_bytes == newest.signed_bytes:
+        newest.signatures.update(given.signatures)
+        bundles.write(place, repository.encode(newest))
 
 
 def missing(root: Root, targets: Metadata[Targets]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """The online half of the TUF repository: signed anew in time, with keys that root.json names."""
 
+import asyncio
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 from bundles import release
 
-from fleet import atomic, limits
+from fleet import atomic, limits, server
 from fleet.releases.bundle import read as read_bundle
 from fleet.releases.errors import NoRepository
 from fleet.releases.repository import Repository
@@ -134,3 +136,16 @@ def test_metadata_that_nobody_signs_anew_is_an_alarm_before_it_expires(home):
     assert any(
         each.startswith("timestamp expired ") for each in online.state(NOW + 60 * DAY).alarms
     )
+
+
+def test_what_cannot_be_signed_is_logged_as_an_error(home, caplog):
+    (home.tuf / "keys/timestamp.pem").unlink()
+    for days, said in ((0, "the timestamp key"), (7, "TUF metadata cannot be signed")):
+        now = NOW + days * DAY
+        context = SimpleNamespace(repository=Repository(home), now=lambda now=now: now)
+        caplog.clear()
+        asyncio.run(server._refresh(context))
+        assert any(
+            record.levelname == "ERROR" and said in record.getMessage()
+            for record in caplog.records
+        ), caplog.text

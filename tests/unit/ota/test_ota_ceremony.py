@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from ota.build import bundle, release, repository
+from ota.build import bundle, draft, release, repository
 from ota.build.cli import ota
+from ota.build.errors import RepositoryError
 from ota.build.release import Header, Release
 
 PASSPHRASE = "correct horse"
@@ -254,7 +257,7 @@ def test_a_lost_key_is_replaced_in_one_draft(city, people):
         (["remove-key", "root", "ben", "--threshold", "3"], "3 of 2 keys cannot be asked for"),
         (["remove-key", "targets", "targets"], "0 keys of 'targets'"),
         (["rotate", "root"], "ask each for a new one"),
-        (["rotate", "timestamp", "--threshold", "2"], "the server signs alone"),
+        (["rotate", "timestamp", "--threshold", "2"], "timestamp: 2 of 1 keys"),
         (["add-key", "root", "{anna}"], "has the key of anna already"),
         (["add-key", "root", "{pem}"], "is no card of a key"),
         (["init"], "a repository is made once"),
@@ -270,6 +273,67 @@ def test_what_cannot_be_is_refused_in_one_line(city, people, arguments, message)
     before = (city.keys / "root.json").read_bytes()
     assert message in run(*filled, "--home", city.folder, status=2)
     assert (city.keys / "root.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--root-key", "{anna}", "--root-key", "{anna}"], "the key of anna is named twice"),
+        (["--root-key", "{anna}", "--root-threshold", "2"], "2 of 1 keys cannot be asked for"),
+        (["--root-key", "{anna}", "--targets-threshold", "2"], "targets: 2 of 1 keys"),
+    ],
+)
+def test_a_first_root_that_cannot_be_leaves_nothing_behind(home, people, options, message):
+    anna = people.card("anna")
+    filled = [each.format(anna=anna) for each in options]
+    assert message in run("init", "--home", home, *filled, status=2)
+    assert not home.exists()
+
+
+def test_cards_are_for_one_role_at_a_time(city, people):
+    card = people.card("dora")
+    said = run("rotate", "snapshot", "timestamp", "--key", card, "--home", city.folder, status=2)
+    assert "one role at a time" in said
+
+
+def test_an_online_key_made_on_the_server_never_travels(city, people):
+    made = data("keygen", city.online_keys / "timestamp-2", "--unencrypted")
+    by = [people.pem("anna"), people.pem("ben")]
+    after = change(city, "rotate", "timestamp", "--key", made["card"], by=by)
+    assert after.roles["timestamp"].keyids == [made["keyid"]]
+    spare = data("keygen", city.online_keys / "spare", "--unencrypted")
+    two = ("--key", made["card"], "--key", spare["card"], "--home", city.folder)
+    said = run("rotate", "timestamp", *two, "--threshold", "2", status=2)
+    assert "the server signs alone" in said
+    after = change(city, "rotate", "timestamp", *two[:4], by=by)
+    assert (len(after.roles["timestamp"].keyids), after.roles["timestamp"].threshold) == (2, 1)
+
+
+DRAFT_VALUES = st.one_of(
+    st.none(), st.integers(), st.text(max_size=9), st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=5), st.integers(), max_size=2),
+)  # fmt: skip
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_draft_that_was_bent_anywhere_is_refused_in_one_line(city, people, bend):
+    if not city.draft.exists():
+        run("rotate", "targets", "--home", city.folder)
+    whole = json.loads(city.draft.read_text())
+    place = whole
+    for _ in range(bend.draw(st.integers(0, 5))):
+        inside = [key for key, value in place.items() if isinstance(value, dict) and value]
+        if not inside:
+            break
+        place = place[bend.draw(st.sampled_from(sorted(inside)))]
+    place[bend.draw(st.sampled_from(sorted(place)))] = bend.draw(DRAFT_VALUES)
+    bent = city.folder / "bent.json"
+    bent.write_text(json.dumps(whole))
+    try:
+        draft.load(bent).needs()
+    except RepositoryError as error:
+        assert "\n" not in error.message  # noqa: PT017 - or it is one that can be read
 
 
 def test_a_release_is_signed_by_two_of_three(home, people, tmp_path):
@@ -293,6 +357,10 @@ def test_a_release_is_signed_by_two_of_three(home, people, tmp_path):
     found = data("sign", signed, "--root", alone, "--key", people.pem("tom"))
     assert found["missing"] == 0
     assert sorted(found["signed"]) == ["tom", "una"]
+    run("publish", signed, "--signed", "--home", home, "--url", "http://127.0.0.1:1", status=2,
+        LAMPPOST_TOKEN="lp")  # fmt: skip
+    kept = Metadata[Targets].from_bytes((home / "keys/targets.json").read_bytes())
+    assert len(kept.signatures) == 2
     targets = Metadata[Targets].from_bytes(bundle.targets(Path(signed).read_bytes()))
     after = root(repository.Home(home)).signed
     after.verify_delegate("targets", targets.signed_bytes, targets.signatures)
