@@ -181,7 +181,8 @@ def load(path: Path) -> Draft:
     except OSError as error:
         raise RepositoryError(f"{path}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, TufError) as error:
-        raise RepositoryError(f"{path} is no draft of a root: {error}") from error
+        said = " ".join(str(error).split())[:120]
+        raise RepositoryError(f"{path} is no draft of a root: {said}") from error
 
 
 def _part(value: Any, kind: type[Any]) -> Metadata[Any]:
