@@ -26,8 +26,11 @@ def claim(tx: int, rx: int) -> tuple:
     pin = None
     try:
         for number in (1, 2):
-            size = _idf()[1] - _SEGMENT_BYTES
+            free, largest = _idf()
+            size = largest - _SEGMENT_BYTES
             if size > 1024:
+                # More than all other blocks hold: it has to come out of the largest one.
+                size = max(size, min(free - largest + 1, largest - 1024))
                 ballast.append(machine.UART(number, tx=tx, rx=rx, rxbuf=size))
         pin = _grow()
     except (MemoryError, ValueError, OSError):
