@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ota.build import keys
 from sim import flashfiles, thief
 from sim.city import City
 
@@ -98,8 +99,27 @@ def fast_forward(server):
     thief._write(tuf, "timestamp.json", timestamp, thief._stolen(tuf, "timestamp"))
 
 
+def list_forged(city, version):
+    """List a release of the thief's own: signed with the old targets key, and today's others."""
+    tuf = city.home / "server/tuf"
+    timestamp = thief._load(tuf, "timestamp.json", thief.Timestamp)
+    snapshot = thief._load(tuf, f"{timestamp.snapshot_meta.version}.snapshot.json", thief.Snapshot)
+    listed = snapshot.meta["targets.json"]
+    targets = thief._load(tuf, f"{listed.version}.targets.json", thief.Targets)
+    name = f"esp32/{version}.jsonl"
+    targets.targets[name] = thief.TargetFile.from_data(name, b"forged", ["sha256"])
+    for each in (targets, snapshot, timestamp):
+        each.version += 1
+    listed.version, timestamp.snapshot_meta.version = targets.version, snapshot.version
+    old = keys.load(city.home / "keys/targets.pem", city._environment["LAMPPOST_KEY_PASSPHRASE"])
+    thief._write(tuf, f"{targets.version}.targets.json", targets, old)
+    online = {role: thief._stolen(tuf, f"{role}-2") for role in ("snapshot", "timestamp")}
+    thief._write(tuf, f"{snapshot.version}.snapshot.json", snapshot, online["snapshot"])
+    thief._write(tuf, "timestamp.json", timestamp, online["timestamp"])
+
+
 @pytest.mark.timeout(240)
-def test_stolen_online_keys_are_replaced_and_what_they_did_is_undone(city, tmp_path):
+def test_stolen_keys_are_replaced_and_what_they_did_is_undone(city, tmp_path):
     node = city.node("elm-street-5", "1.0.0")
     node.power_on()
     node.wait_text("enrol: certificate", 40)
@@ -115,7 +135,7 @@ def test_stolen_online_keys_are_replaced_and_what_they_did_is_undone(city, tmp_p
     assert reason.startswith("Rollback")
     assert runs(node) == "1.0.0"
 
-    ota(city, "rotate", "snapshot", "timestamp")
+    ota(city, "rotate", "targets", "snapshot", "timestamp")
     assert in_force(city) == 2
     stolen = tmp_path / "stolen"
     stolen.mkdir()
@@ -131,6 +151,11 @@ def test_stolen_online_keys_are_replaced_and_what_they_did_is_undone(city, tmp_p
         fast_forward(server)  # with the keys that counted once
         reason = city.wait_action(city.rollout("6.6.7", node), node, "failed", 60)
     assert reason.startswith("BadSignature: timestamp")
+    thief.name_as_theirs(server, "6.6.8", "esp32")
+    with thief.break_in(server, tmp_path / "once more"):
+        list_forged(city, "6.6.8")  # today's online keys, and the targets key that counted once
+        reason = city.wait_action(city.rollout("6.6.8", node), node, "failed", 60)
+    assert reason.startswith("BadSignature: targets")
     assert runs(node) == "1.1.0"
     assert trusts(node) == 2
     assert node.lamp.dark_s == 0
