@@ -11,7 +11,7 @@ from ota.core.delegations import Search
 from ota.device import fetch, files
 
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~"
-_TOP = ("root.json", "timestamp.json", "snapshot.json", "targets.json")
+_TOP = ("root.json", "timestamp.json", "snapshot.json", "targets.json", "time")
 
 
 async def find(client, data: str, trusted, path: str) -> tuple[int, str] | None:  # noqa: ANN001

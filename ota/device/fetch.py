@@ -2,7 +2,8 @@
 
 Metadata lies in DATA/tuf; each file is verified before it takes its predecessor's place. What is
 kept there is verified again when it is read, so that damaged flash is as good as none: the root
-when something does not pass under it, all else at once.
+when something does not pass under it, all else at once. DATA/tuf/time is the latest start of a
+refresh that ended well: no clock takes a later one behind it (decisions/0011).
 """
 
 from ota.core import limits, metadata, tuf
@@ -15,18 +16,24 @@ async def refresh(client, data: str, factory: str, now: int) -> tuf.Trusted:  # 
     """Bring the metadata up to date and return it.
 
     client: http.Client; data: "/data"; factory: path of the factory's root.json; now: unix
-    seconds, the start that all expiries are judged against. Raises RepositoryError, NetworkError,
-    ServerError; OSError from the flash.
+    seconds, the start that all expiries are judged against, or the last one if that was later.
+    Raises RepositoryError, NetworkError, ServerError; OSError from the flash.
     """
     kept = data + "/tuf/root.json"
     files.make_folders(kept)
+    text = files.read(data + "/tuf/time", 16) or b""
+    last = int(text) if text.isdigit() and len(text) < 11 else 0
     while True:
         try:
-            return await _refresh(client, data, factory, now)
+            trusted = await _refresh(client, data, factory, max(now, last))
+            break
         except RepositoryError:
             if await _sound(kept):
                 raise
             files.remove(kept)  # and once more, from the factory's
+    if now > last:
+        files.write(data + "/tuf/time", b"%d" % now)
+    return trusted
 
 
 async def _refresh(client, data: str, factory: str, now: int) -> tuf.Trusted:  # noqa: ANN001

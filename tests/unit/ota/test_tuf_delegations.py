@@ -77,7 +77,7 @@ class Flash:
         return found, [name.split("/")[-1] for _, name in self.served]
 
     def kept(self):
-        top = {"root.json", "timestamp.json", "snapshot.json", "targets.json"}
+        top = {"root.json", "timestamp.json", "snapshot.json", "targets.json", "time"}
         return {path.name for path in (self.data / "tuf").iterdir()} - top
 
 

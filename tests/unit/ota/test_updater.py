@@ -51,7 +51,7 @@ def test_metadata_is_kept_and_not_fetched_again(node, fleet, make_release):
     metadata = [path.rsplit("/", 1)[1] for _, path in fleet.served if "/metadata/" in path]
     assert metadata == ["2.root.json", "timestamp.json"]
     names = sorted(path.name for path in (node.data / "tuf").iterdir())
-    assert names == ["snapshot.json", "targets.json", "timestamp.json"]
+    assert names == ["snapshot.json", "targets.json", "time", "timestamp.json"]
 
 
 def test_a_poll_with_nothing_new_does_nothing(node, fleet):
