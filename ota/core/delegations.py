@@ -14,9 +14,12 @@ Loaded only when the top-level targets do not list what is looked for.
 from binascii import hexlify
 from hashlib import sha256
 
-from ota.core import limits, metadata
+from ota.core import metadata
 from ota.core.errors import BadFormat
 
+# Apart from ota.core.limits, which stays loaded.
+ROLES = 8  # visited in search of one target, and kept on flash
+_ROLE_CHARS = 64  # a role's name
 _TOP = ("root", "timestamp", "snapshot", "targets")
 
 
@@ -71,14 +74,14 @@ class Search:
         self.role = None
         while self._waiting and self.role is None:
             name, self._delegator = self._waiting.pop(0)
-            if name not in self._visited and len(self._visited) < limits.DELEGATED_ROLES:
+            if name not in self._visited and len(self._visited) < ROLES:
                 self.role = name
 
 
 def matches(role, path: str) -> bool:  # noqa: ANN001 - what JSON held
     """Say whether a delegated role may speak for a path; BadFormat for what is no such role."""
     name = role.get("name") if type(role) is dict else None
-    if type(name) is not str or not name or len(name) > limits.ROLE_CHARS or name in _TOP:
+    if type(name) is not str or not name or len(name) > _ROLE_CHARS or name in _TOP:
         raise BadFormat("delegations: name of a role")
     patterns, prefixes = role.get("paths"), role.get("path_hash_prefixes")
     listed = patterns if prefixes is None else prefixes

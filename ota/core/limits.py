@@ -9,8 +9,6 @@ ROOTS_PER_REFRESH = 16
 METADATA_WHOLE_BYTES = 3072  # what is longer is parsed from the file
 METADATA_CONTAINERS = 256  # arrays and objects in one metadata file; each costs 30 bytes and more
 METADATA_DEPTH = 8
-DELEGATED_ROLES = 8  # visited in search of one target, and kept on flash
-ROLE_CHARS = 64  # a delegated role's name
 
 # Manifest and files, bytes.
 MANIFEST_BYTES = 12288

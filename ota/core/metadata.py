@@ -91,11 +91,10 @@ def role(delegator: dict, name: str) -> tuple[int, list[str]]:
 def hash_told(told: dict) -> str:
     """Return the hash, in hex, that metadata tells of a file: SHA-256, or SHA-512 if alone."""
     hashes = member(told, "hashes")
-    for name, chars in (("sha256", 64), ("sha512", 128)):
-        found = hashes.get(name)
-        if type(found) is str and len(found) == chars:
-            return found
-    raise BadFormat("neither SHA-256 nor SHA-512")
+    found = hashes.get("sha256") or hashes.get("sha512")
+    if type(found) is not str or len(found) not in (64, 128):
+        raise BadFormat("neither SHA-256 nor SHA-512")
+    return found
 
 
 def hasher(wanted: str):  # noqa: ANN201 - a hash object
@@ -105,7 +104,7 @@ def hasher(wanted: str):  # noqa: ANN201 - a hash object
     try:
         from ota.core.sha512 import Sha512
     except ImportError:
-        raise BadHash("this node has no SHA-512")
+        raise BadHash("no SHA-512 here")
     return Sha512()
 
 

@@ -7,7 +7,7 @@ file's. Loaded only when the top-level targets do not list what is looked for.
 import os
 
 from ota.core import limits
-from ota.core.delegations import Search
+from ota.core.delegations import ROLES, Search
 from ota.device import fetch, files
 
 _PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-~"
@@ -39,6 +39,6 @@ def quoted(name: str) -> str:
 def _make_room(folder: str, name: str) -> None:
     """Forget the delegated roles that are kept, before they are more than the flash is to hold."""
     kept = [each for each in os.listdir(folder) if each not in _TOP]
-    if name not in kept and len(kept) >= limits.DELEGATED_ROLES:
+    if name not in kept and len(kept) >= ROLES:
         for each in kept:
             files.remove(folder + "/" + each)

@@ -23,19 +23,6 @@ from ota.core.errors import (
 from ota.device import files
 
 # What is not needed together is not loaded together.
-_VERIFIERS = (
-    "device.fetch",
-    "device.delegated",
-    "core.delegations",
-    "core.tuf",
-    "core.metadata",
-    "core.keys",
-    "core.p256",
-    "core.rsa",
-    "core.pkcs1",
-    "core.ed25519",
-    "core.sha512",
-)
 _OTHERS = (
     "device.journal",
     "core.update",
@@ -120,6 +107,15 @@ def let_go(*names: str) -> None:
     gc.collect()
 
 
+def _rules() -> list[str]:
+    """Name what is loaded of ota.core, but for what stays."""
+    return [
+        name[4:]
+        for name in sys.modules
+        if name.startswith("ota.core.") and name[9:] not in ("errors", "limits")
+    ]
+
+
 def _step(ports: Ports, event: tuple) -> list:
     from ota.device import journal
 
@@ -166,7 +162,7 @@ async def _fetch(ports: Ports, version: str) -> tuple:
         ports.note()
     finally:
         trusted = fetch = None
-        let_go(*_VERIFIERS)
+        let_go("device.fetch", "device.delegated", *_rules())
     from ota.core import bootrecord, manifest, versions
     from ota.device import swap
 
