@@ -151,11 +151,11 @@ def test_flash_full(node, fleet, monkeypatch):
 def test_flash_full_while_copying(node, fleet, monkeypatch):
     left = [True]
 
-    async def full(source, sink, size):
+    async def full(source, sink, size, *sum_):
         if sink and left and str(node.slot("a")) in getattr(source, "name", ""):
             left.clear()
             raise OSError(28, "full")
-        return await original(source, sink, size)
+        return await original(source, sink, size, *sum_)
 
     original = files.copy
     monkeypatch.setattr(files, "copy", full)
