@@ -5,6 +5,7 @@ HEAD_BYTES = 16 * 1024  # request line and header fields together
 OPEN_FILES = 65536  # asked of the system, as far as it grants them: a connection is one
 KEEP_ALIVE_S = 75  # longer than a node's minute, shorter than a NAT's memory
 BODY_S = 60  # for a whole request body to arrive
+LINGER_S = 2  # for the rest of a body that was refused
 CLOSE_S = 0.2  # for a peer to answer TLS's good-bye at shutdown
 SHUTDOWN_S = 5  # for requests under way to finish
 

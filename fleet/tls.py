@@ -61,6 +61,7 @@ class PeerProtocol(H11Protocol):
     """
 
     _waiting: asyncio.TimerHandle | None = None
+    _lingering: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Look at the peer's certificate and start waiting for a request."""
@@ -75,21 +76,27 @@ class PeerProtocol(H11Protocol):
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
             self._stop_waiting()
+        if self._lingering is not None and self.conn.their_state is not h11.SEND_BODY:
+            self._lingering.cancel()
+            self._lingering = None
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request; end a connection whose body is still coming.
+        """Begin to wait for the next request, or for the rest of a body that was refused.
 
-        Nobody reads the rest of a body that was refused (RFC 9112 section 9.6).
+        That rest is read for a moment and thrown away: to close at once would reset the
+        connection, and the peer would lose the answer (RFC 9112 section 9.6).
         """
         super().on_response_complete()
         if self.conn.their_state is h11.SEND_BODY:
-            self.transport.close()
+            self._lingering = self.loop.call_later(limits.LINGER_S, self._give_up)
         elif not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
             self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the wait."""
+        """Forget the waits."""
         self._stop_waiting()
+        if self._lingering is not None:
+            self._lingering.cancel()
         super().connection_lost(exc)
 
     def shutdown(self) -> None:

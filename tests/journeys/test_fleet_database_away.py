@@ -34,6 +34,7 @@ def test_requests_are_told_to_come_again_and_do(tmp_path):
             assert answer.status_code == 503
             assert answer.headers["content-type"] == "application/problem+json"
             assert int(answer.headers["retry-after"]) > 0
+        said(server, "rollouts stand still")
         database.start()
         assert node.send([node.record(1), node.record(2)]).json() == {
             "stored": 1,
@@ -41,12 +42,17 @@ def test_requests_are_told_to_come_again_and_do(tmp_path):
             "rejected": [],
         }
         # The rollout engine says once that it cannot see, and once that it can again.
-        deadline = time.monotonic() + 30
-        while "rollouts go on" not in server.log():
-            assert time.monotonic() < deadline, server.log()
-            time.sleep(0.05)
+        said(server, "rollouts go on")
         assert server.log().count("rollouts stand still") == 1
         assert "Traceback" not in server.log()
     finally:
         server.close()
         database.stop()
+
+
+def said(server, words):
+    """Wait until the server's log has these words."""
+    deadline = time.monotonic() + 30
+    while words not in server.log():
+        assert time.monotonic() < deadline, server.log()
+        time.sleep(0.05)
