@@ -9,6 +9,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -194,5 +195,6 @@ class Fleet(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-Fleet.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
-test_the_engine_over_any_fleet = Fleet.TestCase
+# Few lives of a fleet: each is a database of its own, with every commit on the disk.
+Fleet.TestCase.settings = settings(max_examples=5, stateful_step_count=20, deadline=None)
+test_the_engine_over_any_fleet = pytest.mark.timeout(300)(Fleet.TestCase)
