@@ -79,6 +79,8 @@ class PeerProtocol(H11Protocol):
         if self._lingering is not None and self.conn.their_state is not h11.SEND_BODY:
             self._lingering.cancel()
             self._lingering = None
+            if self.conn.their_state is h11.IDLE:
+                self._wait()
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next request, or for the rest of a body that was refused.

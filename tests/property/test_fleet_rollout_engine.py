@@ -195,6 +195,6 @@ class Fleet(RuleBasedStateMachine):
             shutil.rmtree(self.folder)
 
 
-# Few lives of a fleet: each is a database of its own, with every commit on the disk.
-Fleet.TestCase.settings = settings(max_examples=5, stateful_step_count=20, deadline=None)
+# Each life of a fleet is a database of its own, with every commit on the disk.
+Fleet.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
 test_the_engine_over_any_fleet = pytest.mark.timeout(300)(Fleet.TestCase)
