@@ -1,15 +1,71 @@
-"""The part of the wiring that is needed once, and let go: config, drivers, first words."""
+"""The part of the wiring that is needed once, and let go: config, drivers, first words, tasks.
 
+Order: config, lamp, light task; then the radio, the heap's second segment (to be claimed before
+much is loaded, and before TLS), the parts, the outbox, and the tasks one by one.
+"""
+
+import asyncio
 import json
 
 from firmware.core.errors import ConfigError
-from firmware.tasks import measuring, supervise
-from firmware.tasks.loading import let_go
+from firmware.core.names import device_id
+from firmware.tasks import light, measuring, supervise
+from firmware.tasks.loading import let_go, load
 
 CONFIG = "/etc/config.json"
 CONFIG_KEPT = "/data/config.json"
 _CONFIG_LIMIT = 4096
 _PIECE_BYTES = 128
+_RESIDENT = (
+    "firmware.tasks.clock",
+    "firmware.tasks.network",
+    "ota.core.errors",
+    "ota.device.http",
+    "firmware.tasks.identity",
+    "firmware.tasks.update",
+)
+
+
+async def start(node, cause: str) -> None:
+    """Start everything, the light first; cause: of this start."""
+    node.release = header(node.storage, node.slot)
+    node.config = load_config(node)
+    try:
+        make_lamp(node)
+    except Exception as error:  # a lamp that cannot be driven floats, and burns
+        supervise.record(node, "lamp", error)
+    node.tasks.append(asyncio.create_task(light.run(node)))
+    node.tasks.append(asyncio.create_task(supervise.pulse(node)))
+    await asyncio.sleep(0)
+    tell(node, cause)
+    node.network.start()
+    node.id = device_id(node.network.mac)
+    if node.config is None:
+        node.console.error("main", "no valid config: light at 100 %, waiting for the cable")
+    else:
+        node.errand = measuring.errand(node.storage)
+        make_parts(node)
+        start_tasks(node)
+
+
+def start_tasks(node) -> None:
+    """Start the tasks."""
+    load(*_RESIDENT)
+    from firmware.tasks import clock, identity, network, update
+
+    try:
+        update.settle(node)
+    except Exception as error:  # a report that cannot be made must not stop the measuring
+        supervise.record(node, "update", error)
+    measuring.begin(node)
+    for name, work in (
+        ("network", network.run),
+        ("clock", clock.run),
+        ("identity", identity.run),
+        ("update", update.run),
+        ("settle", supervise.settle),
+    ):
+        node.tasks.append(asyncio.create_task(supervise.run(node, name, work)))
 
 
 def header(storage, slot: str) -> dict:

@@ -1,17 +1,14 @@
-"""The only wiring: builds ports and drivers, starts the tasks; no other module imports those.
+"""The node: what the tasks share, and how it starts. With firmware/assembly.py, the only wiring.
 
-What is needed only at the start lies in firmware/assembly.py and is let go. Order: config, lamp,
-light task; then the radio, the heap's second segment (to be claimed before much is loaded, and
-before TLS), the parts, the outbox, and the tasks one by one.
+What is needed only at the start, the order in which things are started among it, lies there and
+is let go; no other module imports ports and drivers.
 """
 
 import asyncio
 import sys
 
-from firmware.core.names import device_id
 from firmware.ports.console import Console
-from firmware.tasks import light, measuring, supervise
-from firmware.tasks.loading import let_go, load
+from firmware.tasks.loading import let_go
 
 if sys.platform == "esp32":
     from firmware.ports import esp32 as port
@@ -19,15 +16,6 @@ else:
     from firmware.ports import unix as port
 
 WATCHDOG_MS = 30_000
-RESIDENT = (
-    "firmware.tasks.clock",
-    "firmware.tasks.network",
-    "ota.core.errors",
-    "ota.core.limits",
-    "ota.device.http",
-    "firmware.tasks.identity",
-    "firmware.tasks.update",
-)
 
 
 class Node:
@@ -91,52 +79,15 @@ def main() -> None:
 
 
 async def start(node: Node) -> None:
-    """Start everything, the light first."""
+    """Start everything; run until a task is beyond help."""
     from firmware import assembly
 
-    node.release = assembly.header(node.storage, node.slot)
-    node.config = assembly.load_config(node)
-    try:
-        assembly.make_lamp(node)
-    except Exception as error:  # a lamp that cannot be driven floats, and burns
-        supervise.record(node, "lamp", error)
-    node.tasks.append(asyncio.create_task(light.run(node)))
-    node.tasks.append(asyncio.create_task(supervise.pulse(node)))
-    await asyncio.sleep(0)
-    assembly.tell(node, port.Reset().cause())
-    node.network.start()
-    node.id = device_id(node.network.mac)
-    if node.config is None:
-        node.console.error("main", "no valid config: light at 100 %, waiting for the cable")
-    else:
-        node.errand = measuring.errand(node.storage)
-        assembly.make_parts(node)
-        start_tasks(node)
+    await assembly.start(node, port.Reset().cause())
     del assembly
     let_go("firmware.assembly")
     node.console.info("main", "memory %s" % node.memory.note())
     await node.dead.wait()
     raise RuntimeError(node.dying)
-
-
-def start_tasks(node: Node) -> None:
-    """Start the tasks."""
-    load(*RESIDENT)
-    from firmware.tasks import clock, identity, network, update
-
-    try:
-        update.settle(node)
-    except Exception as error:  # a report that cannot be made must not stop the measuring
-        supervise.record(node, "update", error)
-    measuring.begin(node)
-    for name, work in (
-        ("network", network.run),
-        ("clock", clock.run),
-        ("identity", identity.run),
-        ("update", update.run),
-        ("settle", supervise.settle),
-    ):
-        node.tasks.append(asyncio.create_task(supervise.run(node, name, work)))
 
 
 def change_record(storage, change) -> None:

@@ -9,10 +9,30 @@ import asyncio
 from ota.core import bootrecord, errors
 from ota.device import swap
 
+from firmware.tasks import measuring, update
+from firmware.tasks.loading import let_go
+
 _DATA = "/data"
 _POLL_S = 15
 _SPEND_MINUTES = 5
 _BLAMELESS = (errors.Unreachable, errors.Timeout, errors.Closed)
+
+
+async def judge(node, poll) -> None:
+    """Judge this trial: the release stays, or the node goes back to the other."""
+    why, blame = await run(node, poll)
+    version = node.release.get("version")
+    if why is None:
+        swap.confirm(_DATA)
+        node.console.info("update", "release %s confirmed" % version)
+        let_go("ota.core.bootrecord")
+        if not measuring.has_room(node):
+            node.restart("to report it")
+        update.settle(node)
+        return
+    node.console.error("update", "release %s goes back: %s" % (version, why))
+    (swap.fail if blame else swap.defer)(_DATA, why)
+    node.restart("back to the other release")
 
 
 async def run(node, poll) -> tuple:

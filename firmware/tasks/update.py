@@ -34,8 +34,15 @@ _MODULES = (
 
 
 async def run(node) -> None:
-    """Judge the trial, if this is one; then look after updates, for ever."""
-    await judge(node)
+    """Have the trial judged, if this is one; then look after updates, for ever."""
+    from ota.device import swap
+
+    if swap.load(DATA)["state"] == "trying":
+        from firmware.tasks import trial
+
+        await trial.judge(node, poll)
+        del trial
+    del swap
     let_go(*_MODULES)
     await node.enrolled.wait()
     while True:
@@ -157,30 +164,6 @@ def settle(node) -> None:
         del journal
     del swap
     let_go(*_MODULES)
-
-
-async def judge(node) -> None:
-    """Judge the trial, if this is one: the release stays, or the node goes back to the other."""
-    from ota.device import swap
-
-    if swap.load(DATA)["state"] != "trying":
-        return
-    from firmware.tasks import trial
-
-    why, blame = await trial.run(node, poll)
-    version = node.release.get("version")
-    if why is None:
-        swap.confirm(DATA)
-        node.console.info("update", "release %s confirmed" % version)
-        del trial, swap
-        let_go(*_MODULES)
-        if not measuring.has_room(node):
-            node.restart("to report it")
-        settle(node)
-        return
-    node.console.error("update", "release %s goes back: %s" % (version, why))
-    (swap.fail if blame else swap.defer)(DATA, why)
-    node.restart("back to the other release")
 
 
 def runtime() -> str:

@@ -16,14 +16,15 @@ def compile_module(file: Path, path: str, vocabulary: names.Vocabulary | None = 
     A traceback then names folder and function; sixty file names would cost a kilobyte of heap.
 
     At -O3: without asserts and line numbers, which would cost the node heap; private constants
-    are declared as such and private names shortened (see constants.py and names.py). mpy-cross
-    1.29 writes .mpy version 6.3, which MicroPython 1.25 and newer read. BuildError names the
-    file, the line and the reason when it does not compile. `vocabulary`: of all that it runs with.
+    are declared as such, shared ones written in and private names shortened (see constants.py
+    and names.py). mpy-cross 1.29 writes .mpy version 6.3, which MicroPython 1.25 and newer read.
+    BuildError names the file, the line and the reason when it does not compile. `vocabulary`: of
+    all that it runs with.
     """
     source = file.read_bytes()
-    result = _run(
-        constants.declare(names.shorten(source, file, path, vocabulary or names.installed())), path
-    )
+    vocabulary = vocabulary or names.installed()
+    folded = constants.fold(source, path, vocabulary.constants)
+    result = _run(constants.declare(names.shorten(folded, file, path, vocabulary)), path)
     if result.returncode != 0 or not result.stdout:
         result = _run(source, path)  # for its lines
         raise BuildError(f"{path} does not compile: {_reason(result.stderr.decode())}")

@@ -1,11 +1,22 @@
-"""Private constants, as MicroPython's compiler wants them: `_X = 3` becomes `_X = const(3)`.
+"""Constants cost a node nothing: the compiler writes the value wherever the name stands.
 
-The compiler then writes the value wherever the name stands and drops the name (MicroPython,
-"Maximising MicroPython speed": The const() declaration). A name costs a node some 40 bytes of
-heap for ever, and there are more than a hundred; the sources need no import that CPython lacks.
+A name takes some 40 bytes of heap for ever, and there are more than a hundred; the sources need
+no import that CPython lacks.
+
+- A private one, `_X = 3`, becomes `_X = const(3)` (MicroPython, "Maximising MicroPython speed":
+  The const() declaration).
+- A module that holds constants only (ota.core.limits) is written into those that import it, and
+  no slot holds it.
 """
 
 import ast
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+
+from ota.build.errors import BuildError
+
+Shared = Mapping[str, Mapping[str, ast.expr]]  # by module, by name
 
 
 def declare(source: bytes) -> bytes:
@@ -32,6 +43,85 @@ def declare(source: bytes) -> bytes:
         ):
             _wrap(lines, node)
     return b"".join(lines)
+
+
+def shared(file: Path, tree: ast.Module) -> dict[str, dict[str, ast.expr]]:
+    """Return {module: {name: value}} of a module of public constants and nothing else, else {}."""
+    found: dict[str, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        if not (
+            isinstance(node, ast.Assign)
+            and len(node.targets) == 1
+            and isinstance(node.targets[0], ast.Name)
+            and not node.targets[0].id.startswith("_")
+            and _is_constant(node.value)
+        ):
+            return {}
+        found[node.targets[0].id] = node.value
+    return {module_name(file): found} if found else {}
+
+
+def module_name(file: Path) -> str:
+    """Return the dotted name of a file two folders deep: `ota.core.limits`."""
+    return ".".join(file.with_suffix("").parts[-3:])
+
+
+def fold(source: bytes, path: str, known: Shared) -> bytes:
+    """Return `source` with the values of `known` modules in the place of their names.
+
+    BuildError when a file does anything else with such a module, or binds its name again.
+    """
+    if not any(name.rpartition(".")[2].encode() in source for name in known):
+        return source
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return source  # the compiler says what is wrong
+    folding = _Folding(known)
+    tree = folding.visit(tree)
+    bound = _bindings(tree)
+    for name in (*folding.modules, *folding.values):
+        if name in bound:
+            raise BuildError(f"{path} binds {name}, which is a module of constants or of one")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in folding.modules:
+            raise BuildError(f"{path}: {node.id} has constants only: {node.id}.NAME")
+    return ast.unparse(ast.fix_missing_locations(tree)).encode()
+
+
+class _Folding(ast.NodeTransformer):
+    """Drops the imports of known modules and writes their values; imports come before use."""
+
+    def __init__(self, known: Shared) -> None:
+        self._known = known
+        self.modules: dict[str, Mapping[str, ast.expr]] = {}
+        self.values: dict[str, ast.expr] = {}
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        left = []
+        for alias in node.names:
+            module = self._known.get(f"{node.module}.{alias.name}")
+            value = self._known.get(node.module or "", {}).get(alias.name)
+            if module is not None:
+                self.modules[alias.asname or alias.name] = module
+            elif value is not None:
+                self.values[alias.asname or alias.name] = value
+            else:
+                left.append(alias)
+        node.names = left
+        return node if left else ast.Pass()
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        value = None
+        if isinstance(node.value, ast.Name) and isinstance(node.ctx, ast.Load):
+            value = self.modules.get(node.value.id, {}).get(node.attr)
+        return self.generic_visit(node) if value is None else copy.deepcopy(value)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        value = self.values.get(node.id) if isinstance(node.ctx, ast.Load) else None
+        return node if value is None else copy.deepcopy(value)
 
 
 def _bindings(tree: ast.Module) -> list[str]:

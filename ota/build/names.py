@@ -20,6 +20,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from ota.build import constants
+
 _SHARED = "firmware/ports/"  # whose classes have bases in other files of the folder
 # Names that mean something to others: what built-in objects, and MicroPython's own, are asked for.
 _BUILT_IN = {
@@ -37,8 +39,10 @@ class Vocabulary:
         self.passed: set[str] = set()
         self._used: Counter[str] = Counter()
         self._said: set[str] = set()
+        self.constants: dict[str, dict[str, ast.expr]] = {}
         for file in files:
             tree = _parsed(file)
+            self.constants |= constants.shared(file, tree)
             self.passed |= _passed(tree)
             self._used.update(_names(tree))
             self._said |= _words(tree)

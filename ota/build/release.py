@@ -119,6 +119,8 @@ def build(
     entries = []
     vocabulary = names.Vocabulary(source.file for source in sources)
     for source in sources:
+        if source.module in vocabulary.constants:
+            continue  # written into those that use it
         progress(source.path)
         plain = compile_module(source.file, source.path, vocabulary)
         path = source.path.removesuffix(".py") + ".mpy"

@@ -33,6 +33,11 @@ class Source:
     path: str
     file: Path
 
+    @property
+    def module(self) -> str:
+        """Its dotted name."""
+        return self.path.removesuffix(".py").replace("/", ".")
+
 
 def package_folder(name: str) -> Path:
     """Return the folder of an installed package; BuildError when it is not installed."""

@@ -112,7 +112,7 @@ def _rules() -> list[str]:
     return [
         name[4:]
         for name in sys.modules
-        if name.startswith("ota.core.") and name[9:] not in ("errors", "limits")
+        if name.startswith("ota.core.") and name != "ota.core.errors"
     ]
 
 

@@ -161,11 +161,12 @@ def test_the_verdict_is_carried_out(data, monkeypatch, verdict, state, slot, out
     async def judged(_node, _poll):
         return verdict
 
+    monkeypatch.setattr(trial, "run", judged)
+
     async def main():
         node = faketime.node(CONFIG)
-        replaced(monkeypatch, "trial", run=judged)
         try:
-            await update.judge(node)
+            await trial.judge(node, None)
         except faketime.Restarted:
             return True
         return False

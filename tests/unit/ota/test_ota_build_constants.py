@@ -1,11 +1,18 @@
 """Constants are declared so that the compiler drops their names, and nothing else changes."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
 
 from ota.build.compiler import compile_module
-from ota.build.constants import declare
+from ota.build.constants import declare, fold, shared
+from ota.build.errors import BuildError
+from ota.build.release import Header, build
+from ota.build.sources import collect
+
+HEADER = Header("1.0.0", "lamppost-air", "0.0.0", "1.27.0", 0, 30)
 
 
 @pytest.mark.parametrize(
@@ -72,3 +79,59 @@ def test_every_module_of_a_slot_still_compiles():
     root = Path(__file__).parents[3]
     for file in [*root.glob("firmware/**/*.py"), *root.glob("ota/core/*.py")]:
         assert compile_module(file, file.name)
+
+
+LIMITS = '"""Caps."""\n\nBYTES = 36 * 1024  # why\nNAME = "x"\n'
+
+
+def known(tmp_path, text=LIMITS):
+    file = tmp_path / "ota" / "core" / "limits.py"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return shared(file, ast.parse(text))
+
+
+@pytest.mark.parametrize(
+    ("source", "folded"),
+    [
+        ("from ota.core import limits\nx = limits.BYTES", "pass\nx = 36 * 1024"),
+        ("from ota.core import a, limits\nx = limits.NAME", "from ota.core import a\nx = 'x'"),
+        ("from ota.core import limits as l\nx = -l.BYTES", "pass\nx = -(36 * 1024)"),
+        ("from ota.core.limits import BYTES\nx = BYTES + y", "pass\nx = 36 * 1024 + y"),
+        ("from ota.core.limits import BYTES as B\nx[:B]", "pass\nx[:36 * 1024]"),
+        ("def f():\n    from ota.core import limits\n    return limits.BYTES",)
+        + ("def f():\n    pass\n    return 36 * 1024",),
+        ("limits = 3\nx = limits", "limits = 3\nx = limits"),
+        ("from firmware import limits\nx = limits.BYTES",) * 2,
+    ],
+)
+def test_shared_constants_are_written_in(tmp_path, source, folded):
+    assert fold(source.encode(), "m.py", known(tmp_path)).decode() == folded
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("from ota.core import limits\nlimits = 3", "binds limits"),
+        ("from ota.core.limits import BYTES\ndef f(BYTES): pass", "binds BYTES"),
+        ("from ota.core import limits\nx = limits.OTHER", "limits.NAME"),
+        ("from ota.core import limits\nx = dir(limits)", "limits.NAME"),
+        ("from ota.core import limits\nlimits.BYTES = 3", "limits.NAME"),
+    ],
+)
+def test_a_module_of_constants_is_good_for_nothing_else(tmp_path, source, says):
+    with pytest.raises(BuildError, match=re.escape(says)):
+        fold(source.encode(), "m.py", known(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["", "X = f()\n", "import a\nX = 3\n", "_X = 3\n", "X = Y = 3\n"])
+def test_a_module_of_more_than_constants_stays_one(tmp_path, text):
+    assert known(tmp_path, text) == {}
+
+
+def test_no_slot_holds_the_limits():
+    paths = {source.path for source in collect()}
+    built = {entry.path for entry in build(HEADER, collect()).entries}
+    assert {path.removesuffix(".py") for path in paths} - {
+        path.removesuffix(".mpy") for path in built
+    } == {"ota/core/limits"}
