@@ -99,8 +99,10 @@ def known(tmp_path, text=LIMITS):
         ("from ota.core import limits as l\nx = -l.BYTES", "pass\nx = -(36 * 1024)"),
         ("from ota.core.limits import BYTES\nx = BYTES + y", "pass\nx = 36 * 1024 + y"),
         ("from ota.core.limits import BYTES as B\nx[:B]", "pass\nx[:36 * 1024]"),
-        ("def f():\n    from ota.core import limits\n    return limits.BYTES",)
-        + ("def f():\n    pass\n    return 36 * 1024",),
+        (
+            "def f():\n    from ota.core import limits\n    return limits.BYTES",
+            "def f():\n    pass\n    return 36 * 1024",
+        ),
         ("limits = 3\nx = limits", "limits = 3\nx = limits"),
         ("from firmware import limits\nx = limits.BYTES",) * 2,
     ],
