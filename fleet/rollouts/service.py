@@ -6,7 +6,7 @@ Rollouts as a whole are made in `making`, steered in `control` and `rollback`, c
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import limits
@@ -96,7 +96,7 @@ async def action_of(session: AsyncSession, device_id: str, action_id: int) -> St
 
 
 async def offered(session: AsyncSession, action_id: int, now: int) -> bool:
-    """Note that the node sees its offer, unless it was taken back or paused in this moment.
+    """Note that the node sees its offer, unless it was taken back, or paused before it began.
 
     From here on only the node, or its silence, can end the update.
     """
@@ -104,7 +104,7 @@ async def offered(session: AsyncSession, action_id: int, now: int) -> bool:
     statement = (
         update(Action)
         .where(Action.id == action_id, Action.active, Action.cancelling.is_(False))
-        .where(~paused.exists())
+        .where(or_(Action.state != "requested", ~paused.exists()))
         .values(offered_at=func.coalesce(Action.offered_at, now))
         .returning(Action.id)
     )
