@@ -79,7 +79,8 @@ def shorten(source: bytes, file: Path, path: str, vocabulary: Vocabulary) -> byt
     own = vocabulary.own(tree)
     private = dict(zip(sorted(_private(trees) | own), _short("_"), strict=False))
     kept = frozenset(vocabulary.passed | _passed(tree))
-    free = [name for name in _letters() if name not in _names(tree)]
+    used = _names(tree)
+    free = [name for name in _letters() if name not in used]
     for node in ast.walk(tree):
         if isinstance(node, _Function):
             _rename_arguments(node, kept, free)
