@@ -1,5 +1,6 @@
 """A fleet server's operator API, spoken to without a process for every word."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -62,6 +63,16 @@ class Api:
         raise ApiError(
             response.status_code, f"{method} {path}: {response.status_code} {detail}".strip()
         )
+
+    def pages(self, path: str, key: str) -> Iterator[Any]:
+        """Yield the items `key` of all pages of `path`."""
+        after: Any = None
+        while True:
+            answer = self.call("GET", path, params={} if after is None else {"after": after})
+            yield from answer[key]
+            after = answer["next"]
+            if after is None:
+                return
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -174,11 +174,9 @@ class City(Office):
 
     def action(self, rollout: int, node: Node) -> dict[str, Any]:
         """Return what the server knows of one node's update: state and reason."""
-        shown = self.lamppost("rollout", "show", rollout)
+        actions = self.operator_api.pages(f"/rollouts/{rollout}", "actions")
         return next(
-            each
-            for each in shown["actions"]
-            if each["device"] == node.id and not each["superseded"]
+            each for each in actions if each["device"] == node.id and not each["superseded"]
         )
 
     def wait_action(self, rollout: int, node: Node, state: str, deadline_s: float) -> str:
@@ -196,12 +194,11 @@ class City(Office):
 
     def readings(self, node: Node) -> list[dict[str, Any]]:
         """Return every observation of a node that the server has."""
-        found = self.lamppost("device", "readings", node.id)
-        return list(found)
+        return list(self.operator_api.pages(f"/devices/{node.id}/observations", "observations"))
 
     def device(self, node: Node) -> dict[str, Any]:
         """Return what the server knows of a node."""
-        found: dict[str, Any] = self.lamppost("device", "show", node.id)
+        found: dict[str, Any] = self.api("GET", f"/devices/{node.id}")
         return found
 
     def close(self) -> None:

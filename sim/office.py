@@ -130,6 +130,9 @@ class Office:
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the server: SIGTERM lets it finish, SIGKILL is the crash of a host."""
+        if self._api:
+            self._api.close()
+            self._api = None
         if self._server is not None:
             self._server.send_signal(how)
             self._server.wait(_READY_S)
@@ -195,9 +198,6 @@ class Office:
         """End network and server; the files stay."""
         if self.proxy:
             self.proxy.close()
-        if self._api:
-            self._api.close()
-            self._api = None
         self.stop()
 
     def _server_ended(self) -> bool:

@@ -65,7 +65,11 @@ def runs(node):
 
 
 def windows(city, node):
-    return [(row["box"], row["seq"]) for row in city.readings(node) if row["stream"] == "pm25"]
+    return [(row["box"], row["seq"]) for row in of_stream(city, node, "pm25")]
+
+
+def of_stream(city, node, stream):
+    return [row for row in city.readings(node) if row["stream"] == stream]
 
 
 def produced_are_stored_once(city, node):
@@ -232,8 +236,8 @@ def test_a_sensor_at_fault_leaves_a_gap_and_never_a_reading(city, node, fault):
     part.fault = fault
     seen = len(windows(city, node))
     city.wait(lambda: len(windows(city, node)) > seen + 2, 40, "windows after the fault")
-    last = [row for row in city.readings(node) if row["stream"] == "pm25"][-1]
-    assert last["value"] is None
-    assert last["count"] == 0
-    others = [row for row in city.readings(node) if row["stream"] == "temperature"][-1]
-    assert others["value"] is not None
+    rows = {stream: of_stream(city, node, stream) for stream in ("pm25", "temperature")}
+    last = rows["pm25"][-1]
+    assert (last["value"], last["count"]) == (None, 0)
+    # On a busy machine a window may lack readings of a sound part as well.
+    assert any(row["value"] is not None for row in rows["temperature"][seen:])
