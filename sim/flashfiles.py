@@ -41,6 +41,24 @@ def change(flash: Path, partition: str, files: Mapping[str, bytes | None]) -> No
         file.write(filesystem.pack(kept, size))
 
 
+def rot(flash: Path, partition: str, path: str) -> None:
+    """Flip one bit of a file where it lies on the flash, whether the node is on or off."""
+    before = read(flash, partition)
+    offset, size = _place(flash, partition)
+    with flash.open("r+b") as file:
+        file.seek(offset)
+        content = bytearray(file.read(size))
+        at = -1
+        while (at := content.find(before[path][:64], at + 1)) >= 0:  # a twin may lie elsewhere
+            content[at] ^= 1
+            if filesystem.unpack(bytes(content)).get(path) != before[path]:
+                file.seek(offset + at)
+                file.write(content[at : at + 1])
+                return
+            content[at] ^= 1
+    raise FlashError(f"{flash}: no block holds the beginning of {path}")
+
+
 def _place(flash: Path, partition: str) -> tuple[int, int]:
     with flash.open("rb") as file:
         file.seek(TABLE)

@@ -64,6 +64,7 @@ def validate(document: object) -> dict:
         "sample_s": top.whole("sample_s", 1, 3600, 10),
         "poll_s": top.whole("poll_s", 1, 86400, 300),
         "heartbeat_s": top.whole("heartbeat_s", 1, 86400, 3600),
+        "verify_s": top.whole("verify_s", 1, 604800, 86400),
         "ignored": [],
     }
     if config["sample_s"] > config["window_s"]:

@@ -35,6 +35,16 @@ async def make_room(node, why: str) -> None:
     spent = errands_today(node) + 1
     node.storage.write(measuring.FLAG, why.encode())
     node.storage.write(ERRANDS, b"%d %d" % (node.clock.now() // 86400, spent))
+    await close_window(node)
+    try:
+        node.restart("room for " + why)
+    except OSError:
+        measuring.start(node)
+        raise
+
+
+async def close_window(node) -> None:
+    """End measuring: the open window goes to flash, as long as it is."""
     while node.measuring:
         task = node.measuring.pop()
         task.cancel()
@@ -42,8 +52,3 @@ async def make_room(node, why: str) -> None:
             await task
         except asyncio.CancelledError:
             pass
-    try:
-        node.restart("room for " + why)
-    except OSError:
-        measuring.start(node)
-        raise

@@ -30,6 +30,8 @@ _MODULES = (
     "firmware.tasks.errands",
     "firmware.tasks.trial",
     "firmware.tasks.selftest",
+    "firmware.tasks.drift",
+    "ota.core.manifest",
 )
 
 
@@ -45,6 +47,7 @@ async def run(node) -> None:
     del swap
     let_go(*_MODULES)
     await node.enrolled.wait()
+    verify_s = node.clock.uptime_s() + node.config["verify_s"]
     while True:
         wait_s = _ERROR_WAIT_S
         try:
@@ -57,6 +60,13 @@ async def run(node) -> None:
         except OSError as error:  # what the flash refuses now, it may take another time
             node.console.error("update", "flash: %s" % error)
         finally:
+            let_go(*_MODULES)
+        if node.clock.uptime_s() >= verify_s:
+            verify_s = node.clock.uptime_s() + node.config["verify_s"]
+            from firmware.tasks import drift
+
+            await drift.look(node)
+            del drift
             let_go(*_MODULES)
         await asyncio.sleep(wait_s)
 
@@ -157,6 +167,9 @@ def settle(node) -> None:
     from ota.device import swap
 
     record = swap.load(DATA)
+    if record["outcome"] == "fell":
+        node.counts["fell"] = 1
+        node.console.error("update", "back to slot %s: %s" % (record["slot"], record["reason"]))
     if record["outcome"] or record["state"] == "trying":
         from ota.device import journal
 

@@ -15,6 +15,8 @@ _STYLES = {
     "unreached": "yellow",
     "dropped": "red",
     "set_aside": "red",
+    "drift": "red",
+    "fell": "red",
     "clock_lost": "yellow",
     "recount": "yellow",
 }
@@ -24,6 +26,8 @@ _SENTENCES = {
     "clock_back": "has its time from {to} again",
     "dropped": "{count} windows dropped, {total} since its start",
     "set_aside": "{count} records set aside, {total} since its start",
+    "drift": "found a slot's files changed on its flash",
+    "fell": "left a slot that is damaged or crashes, and runs the other",
 }
 _BLAMED = ("crash", "watchdog", "hard")
 

@@ -95,6 +95,8 @@ def _changes(before: Known, after: Known) -> list[Change]:
     found = [restart, _version(before, after), _clock(before, after)]
     known = {} if restart is not None else before.numbers  # counts of losses begin at a start
     found += [_loss(name, known, after.numbers) for name in words.LOSSES]
+    known = {} if restart is not None else before.errors
+    found += [_loss(name, known, after.errors) for name in words.FLASH]
     return [change for change in found if change is not None]
 
 

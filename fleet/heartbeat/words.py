@@ -24,6 +24,7 @@ NUMBERS = {
     "rssi": (-150, 20),  # dBm
 }
 LOSSES = ("dropped", "set_aside")
+FLASH = ("drift", "fell")  # among the errors: a slot's files changed; the node left a slot
 # Clocks that only know what it is later than; any other word is a time server's.
 UNSYNCED = ("rtc", "seen", "built")
 
@@ -33,4 +34,4 @@ RECOUNT = "recount"
 VERSION = "version"
 CLOCK_LOST = "clock_lost"
 CLOCK_BACK = "clock_back"
-EVENTS = (RESTART, RECOUNT, VERSION, CLOCK_LOST, CLOCK_BACK, *LOSSES)
+EVENTS = (RESTART, RECOUNT, VERSION, CLOCK_LOST, CLOCK_BACK, *LOSSES, *FLASH)

@@ -12,7 +12,7 @@ class EntryOut(BaseModel):
 
     source: `act` (what: the audit's word, with actor and outcome), `update` (what: the word of
     the node's report) or `heartbeat` (what: restart, recount, version, clock_lost, clock_back,
-    dropped, set_aside). detail: its particulars.
+    dropped, set_aside, drift, fell). detail: its particulars.
     """
 
     at: int

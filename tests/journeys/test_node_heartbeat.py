@@ -5,6 +5,7 @@ import signal
 
 import pytest
 
+from sim import flashfiles
 from sim.city import City
 
 
@@ -159,3 +160,19 @@ def test_a_node_without_room_for_an_errand_restarts_by_plan(city):
             assert shown.count("planned reset: " + why) == 1
         node.wait_text("acknowledged", 30, node.console.length)
         assert told(city, node)["restarts"] == 0
+
+
+@pytest.mark.timeout(120)
+def test_a_file_that_changes_on_the_flash_is_found_and_left_for_the_other_slot(city):
+    with city.node("rotten", "1.0.0", heartbeat_s=1, verify_s=2) as node:
+        node.power_on()
+        node.wait_text("acknowledged", 40)
+        flashfiles.rot(node.flash.path, "data", "a/firmware/main.mpy")
+        city.wait(lambda: told(city, node).get("errors", {}).get("fell"), 60, "word of it")
+        console = node.console.text
+        assert node.resets == ["power_on", "hard"]
+    assert "drift: slot a: firmware/main.mpy is damaged" in console
+    assert "planned reset: slot a: firmware/main.mpy is damaged" in console
+    assert "back to slot b: firmware/main.mpy is damaged" in console
+    events = city.api("GET", f"/devices/{node.id}/timeline")["entries"]
+    assert "fell" in [event["what"] for event in events if event["source"] == "heartbeat"]

@@ -47,7 +47,7 @@ def test_defaults_fill_in():
     assert made["server"] == {"address": "10.0.0.1", "port": 8443, "name": "10.0.0.1"}
     assert made["wifi"]["password"] == ""
     assert (made["window_s"], made["sample_s"], made["poll_s"]) == (600, 10, 300)
-    assert made["heartbeat_s"] == 3600
+    assert (made["heartbeat_s"], made["verify_s"]) == (3600, 86400)
     assert (made["time_zone"], made["site"], made["position"]) == ("UTC0", "", None)
     assert (made["parts"], made["streams"], made["time_servers"]) == ({}, {}, [])
     assert made["light"] == {"dusk_lux": 20, "dawn_lux": 40, "programme": []}
@@ -80,6 +80,7 @@ def test_each_wrong_field_is_named():
         ("sample_s", 601),
         ("poll_s", False),
         ("heartbeat_s", 0),
+        ("verify_s", 0),
         ("parts.air.driver", 7),
         ("parts.air.uart", 3),
         ("parts.air.tx", -1),

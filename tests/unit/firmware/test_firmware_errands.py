@@ -16,6 +16,7 @@ CONFIG = {
     "sample_s": 10,
     "poll_s": 300,
     "heartbeat_s": 3600,
+    "verify_s": 86400,
     "streams": {"pm25": {"part": "air"}},
     "parts": {"air": {"driver": "pms5003"}},
 }

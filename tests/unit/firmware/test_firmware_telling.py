@@ -9,7 +9,7 @@ import pytest
 from firmware.tasks import heartbeat, measuring, update
 from ota.core import errors
 
-CONFIG = {"poll_s": 300, "heartbeat_s": 3600}
+CONFIG = {"poll_s": 300, "heartbeat_s": 3600, "verify_s": 86400}
 
 
 @pytest.fixture

@@ -79,6 +79,17 @@ def test_versions_clocks_and_losses_are_told_when_they_change():
     ]
 
 
+def test_damage_on_flash_is_told_once_a_finding():
+    found = {**FIRST, "errors.drift": "1", "errors.uplink": "3"}
+    assert tell(FIRST, found)[1] == [("drift", {"count": 1, "total": 1})]
+    assert tell(FIRST, found, found)[1] == []
+    fell = {**FIRST, "errors.fell": "1", "uptime_s": "3"}
+    assert tell(FIRST, found, fell)[1] == [
+        ("restart", {"causes": {}, "uptime_s": 3}),
+        ("fell", {"count": 1, "total": 1}),
+    ]
+
+
 def test_what_is_not_said_is_unknown_unless_it_is_merged():
     known, _ = changes.follow(None, parse.read(FIRST), "1.0.0", whole=True)
     said = parse.read({"rssi": "-70"})
