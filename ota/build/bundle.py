@@ -27,7 +27,7 @@ from ota.core import limits
 MANIFEST = "manifest.jsonl"
 TARGETS = "targets.json"
 # What zipfile raises for broken input: RuntimeError for encryption and unknown methods, too.
-_DAMAGE = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error)
+DAMAGE = (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, struct.error)
 _BUNDLE_MAX = 4 * 1024 * 1024
 
 
@@ -84,9 +84,9 @@ def unpack(data: bytes) -> Release:
                 member = f"files/{line[2]}"
                 if member not in members:
                     raise BuildError(f"{line[0]} is missing: no {member} in it")
-                entries.append(_entry(line, archive.read(member)))
+                entries.append(checked(line, archive.read(member)))
             evidence = _evidence(sbom_digest(manifest), archive, members)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise BuildError(f"not a zip file of ours: {error}") from error
     return Release(header, tuple(entries), manifest, evidence)
 
@@ -114,7 +114,8 @@ def _evidence(
     return found
 
 
-def _entry(line: tuple[str, int, str, int], deflated: bytes) -> Entry:
+def checked(line: tuple[str, int, str, int], deflated: bytes) -> Entry:
+    """Return a file of a manifest's line; BuildError unless it inflates to what that names."""
     path, size, sha256, zsize = line
     if len(deflated) != zsize:
         raise BuildError(f"{path}: {len(deflated)} deflated bytes, the manifest says {zsize}")

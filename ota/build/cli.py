@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ota.build import bundle, keycli, options, provenance, publishcli, signcli
+from ota.build import bundle, exportcli, keycli, options, provenance, publishcli, signcli
 from ota.build.boards import BOARDS
 from ota.build.errors import BuildError
 from ota.build.release import Header, Release
@@ -32,6 +32,7 @@ def ota() -> None:
     \b
     At any time:
       lamppost ota status --home HOME      who signed, what expires when, what to do next
+      lamppost ota bundle-export --version 1.1.0    one file, for nodes without a network
 
     HOME/keys holds the keys that make a release genuine. They never go to the server: copy only
     HOME/server there. Keep HOME/keys offline, with a backup; whoever has it and its passphrase
@@ -184,5 +185,10 @@ def _compile(header: Header, sources: list[Source], origin: provenance.Origin) -
         return build_release(header, sources, lambda _: bar.update(1), origin)
 
 
-for _command in (*keycli.COMMANDS, *signcli.COMMANDS, publishcli.publish):
+for _command in (
+    *keycli.COMMANDS,
+    *signcli.COMMANDS,
+    publishcli.publish,
+    exportcli.export,
+):
     ota.add_command(_command)

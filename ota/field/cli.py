@@ -9,8 +9,8 @@ import click
 from ota.build import bundle, filesystem
 from ota.build.boards import BLOCK_BYTES, board
 from ota.build.release import Header
+from ota.field import deploycli, inputs
 from ota.field import image as images
-from ota.field import inputs
 from ota.field import runtime as runtimes
 from ota.field.partitions import FOUR_MB
 
@@ -28,6 +28,10 @@ def node() -> None:
       lamppost device claim ID > claim          a single-use claim token for this chip
       lamppost node image … -o flash.bin        the whole flash as one file
       esptool write-flash 0 flash.bin           put it on; the node enrols by itself
+
+    \b
+    Later, where a node has no network:
+      lamppost node deploy --port … --bundle …  a release over the cable, checked by the node
     """  # noqa: D301 - \b keeps click from joining lines
 
 
@@ -159,3 +163,6 @@ def _named(version: object) -> str:
     if version is None:
         return "none: for an emulated node"
     return f"MicroPython {version}" if version else "of unknown version"
+
+
+node.add_command(deploycli.deploy)

@@ -1,0 +1,136 @@
+"""The cable to a node: its raw REPL, a program run there, and the lines that it prints.
+
+mpremote's transport does the REPL; what passes while a program runs is read here. A port is a
+serial device, a PTY, `socket://host:port` or `rfc2217://host:port`, as pySerial takes them.
+"""
+
+import contextlib
+import io
+import os
+import struct
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import serial
+from mpremote.transport import TransportError
+from mpremote.transport_serial import SerialTransport
+
+from ota.build.errors import FieldError
+
+_BAUD = 115_200
+_READ_S = 0.2
+_TRIES = 3
+_EOF = b"\x04"
+_LINE_MAX = 1 << 16
+# What pySerial and mpremote raise when a port fails; a short read becomes a struct.error there.
+_FAULTS = (OSError, TransportError, serial.SerialException, struct.error, ValueError)
+
+
+class CableError(FieldError):
+    """The port, or what is at its other end, does not do what it should."""
+
+
+class Cable:
+    """A node's serial port, opened for this process alone; a context manager that closes it."""
+
+    def __init__(self, port: str) -> None:
+        self.port = port
+        try:
+            self._transport: Any = SerialTransport(port, baudrate=_BAUD, timeout=_READ_S)
+        except _FAULTS as error:
+            raise CableError(_diagnosis(port)) from error
+        self._read = b""
+
+    def run(self, program: str) -> None:
+        """Stop what runs on the node, start it softly, and have it run `program`."""
+        fault: BaseException | None = None
+        for _ in range(_TRIES):
+            try:
+                with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it read
+                    self._transport.enter_raw_repl(soft_reset=True)
+                    self._transport.exec_raw_no_follow(program)
+            except _FAULTS as error:
+                fault = error
+            else:
+                return
+        raise CableError(
+            f"{self.port}: no MicroPython prompt answers ({fault}): is the node powered, and is"
+            " this its port?"
+        ) from fault
+
+    def lines(self, silence_s: float) -> Iterator[str]:
+        """Yield the lines that the node prints, until its program ends; then what it complained.
+
+        CableError when it says nothing for `silence_s`, or the port is gone.
+        """
+        while True:
+            line, mark = self._until((b"\n", _EOF), silence_s)
+            yield line.decode(errors="replace").rstrip("\r")
+            if mark == _EOF:
+                break
+        complaint, _ = self._until((_EOF,), silence_s)
+        yield from complaint.decode(errors="replace").splitlines()
+
+    def send(self, line: bytes) -> None:
+        """Type a line."""
+        try:
+            self._transport.serial.write(line + b"\n")
+        except _FAULTS as error:
+            raise CableError(f"{self.port}: {error}") from error
+
+    def close(self) -> None:
+        """Give the port back."""
+        with contextlib.suppress(*_FAULTS):
+            self._transport.close()
+
+    def _until(self, marks: tuple[bytes, ...], silence_s: float) -> tuple[bytes, bytes]:
+        """Return what comes before the first of the marks, and that mark."""
+        heard = time.monotonic()
+        while True:
+            found = [(at, mark) for mark in marks if (at := self._read.find(mark)) >= 0]
+            if found:
+                at, mark = min(found)
+                line, self._read = self._read[:at], self._read[at + 1 :]
+                return line, mark
+            if len(self._read) > _LINE_MAX or time.monotonic() - heard > silence_s:
+                raise CableError(f"{self.port}: the node has fallen silent")
+            if data := self._more():
+                self._read += data
+                heard = time.monotonic()
+
+    def _more(self) -> bytes:
+        try:
+            port = self._transport.serial
+            return bytes(port.read(max(1, port.in_waiting)))
+        except _FAULTS as error:
+            raise CableError(f"{self.port}: {error or 'the port is gone'}") from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        fault: BaseException | None,
+        _: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _diagnosis(port: str) -> str:
+    """Say why a port cannot be opened."""
+    if "://" not in port:
+        if not Path(port).exists():
+            return f"{port}: there is no such port; is the board plugged in?"
+        if not os.access(port, os.R_OK | os.W_OK):
+            return f"{port}: no permission; on Debian, be in the group dialout"
+    try:
+        serial.serial_for_url(port, baudrate=_BAUD, timeout=_READ_S, exclusive=True).close()
+    except _FAULTS as error:
+        if "lock" in str(error):
+            return f"{port} is busy: another program has it open"
+        return f"{port}: {error}"
+    return f"{port} could not be opened; try again"
