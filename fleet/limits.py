@@ -54,6 +54,8 @@ DETAILS = 20  # lines kept of one feedback
 DETAIL_CHARS = 200
 DETAILS_CHARS = 4096  # of their JSON text, which is what the database keeps
 POLL_S = 300
+OFFLINE_S = 86400
+OFFLINE_INSTALLS = 8  # releases by cable that a node may tell of in that time
 REPORTS = 100  # kept of one update; its last word is kept in any case
 
 # Heartbeats

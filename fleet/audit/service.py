@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, insert, not_, select
+from sqlalchemy import and_, func, insert, not_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet import limits
@@ -92,6 +92,14 @@ async def record_each(
     ]
     if rows:
         await session.execute(insert(Event), rows)
+
+
+async def count(session: AsyncSession, subject: str, act: str, since: int) -> int:
+    """Count the events of an act about a subject since then (unix seconds)."""
+    query = select(func.count()).where(
+        Event.subject == subject, Event.at >= since, Event.act == act
+    )
+    return await session.scalar(query) or 0
 
 
 async def page(

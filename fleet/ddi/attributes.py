@@ -1,4 +1,4 @@
-"""PURE: what a controller says of itself (configData), merged into what is known."""
+"""PURE: what a controller says of itself: configData, merged into what is known; installedBase."""
 
 import json
 import re
@@ -58,6 +58,21 @@ def version(attributes: dict[str, Any]) -> str | None:
     """Return the release that a node says it runs."""
     found = attributes.get("version", "")
     return found if _VERSION.fullmatch(found) else None
+
+
+def installed(body: bytes) -> tuple[str, str]:
+    """Read an installedBase request: name and version of what is installed. Raises BadFeedback."""
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise BadFeedback("installedBase is not JSON") from error
+    name = request.get("name") if isinstance(request, dict) else None
+    found = request.get("version") if isinstance(request, dict) else None
+    if not isinstance(name, str) or not _good(name, _KEY_CHARS):
+        raise BadFeedback(f"installedBase needs a name of at most {_KEY_CHARS} characters")
+    if not isinstance(found, str) or not _VERSION.fullmatch(found):
+        raise BadFeedback("installedBase needs a version such as 1.2.0")
+    return name, found
 
 
 def _good(key: str, most: int) -> bool:

@@ -14,10 +14,21 @@ def sleep(seconds: int) -> str:
 
 
 def base(
-    root: str, sleep_s: int, *, action: int | None, cancelling: bool, wants_config: bool
+    root: str,
+    sleep_s: int,
+    *,
+    action: int | None,
+    cancelling: bool,
+    wants_config: bool,
+    installed: int | None = None,
 ) -> dict[str, Any]:
-    """Return the base poll's answer: how long to sleep, and where to go on. *root*: own URL."""
+    """Return the base poll's answer: how long to sleep, and where to go on. *root*: own URL.
+
+    installed: the action that the node last confirmed.
+    """
     links = {}
+    if installed is not None:
+        links["installedBase"] = {"href": f"{root}/installedBase/{installed}"}
     if action is not None:
         kind = "cancelAction" if cancelling else "deploymentBase"
         links[kind] = {"href": f"{root}/{kind}/{action}"}

@@ -17,6 +17,7 @@ from fleet.heartbeat import service as heartbeat
 from fleet.identity.peer import Node, NodeDep, require_self
 from fleet.releases import service as releases
 from fleet.releases.service import Release
+from fleet.rollouts import offline
 from fleet.rollouts import service as rollouts
 from fleet.rollouts.service import Action, Standing
 from fleet.rollouts.words import CANCELLED
@@ -67,6 +68,7 @@ async def base(request: Request, node: NodeDep, device_id: DeviceId) -> Response
             action=action.id if action is not None else None,
             cancelling=action is not None and action.cancelling,
             wants_config=not node.described,
+            installed=standing.action.id if standing is not None and standing.installed else None,
         )
     )
 
@@ -127,6 +129,34 @@ async def cancellation_feedback(
             await rollouts.keep_on(session, action_id)
     elif said.execution in ("closed", "canceled"):
         await _report(request, action, said, CANCELLED)
+    return _json({})
+
+
+@router.get("/installedBase/{action_id}", response_class=Response)
+async def installed(
+    request: Request, node: NodeDep, device_id: DeviceId, action_id: RowId
+) -> Response:
+    """Say what an update that the node confirmed consisted of."""
+    await require_self(request, node, device_id)
+    async with context.of(request).database.read() as session:
+        standing = await rollouts.action_of(session, device_id, action_id)
+        if standing is None or not standing.installed:
+            raise NoAction(f"action {action_id} is not what is installed")
+        release = await releases.get(session, standing.action.release_id)
+    assert release is not None
+    return _json(documents.deployment(_root(request, device_id), action_id, release))
+
+
+@router.put("/installedBase", response_class=Response, openapi_extra=_JSON)
+async def installed_offline(request: Request, node: NodeDep, device_id: DeviceId) -> Response:
+    """Take note of a release that no action brought: a technician put it on."""
+    await require_self(request, node, device_id)
+    name, version = attributes.installed(await bodies.read(request, limits.FEEDBACK_BYTES))
+    found = context.of(request)
+    async with found.database.write() as session:
+        await offline.installed(
+            session, found.database, found.now(), device_id, name=name, version=version
+        )
     return _json({})
 
 

@@ -99,6 +99,11 @@ async def seen(session: AsyncSession, device_id: str, now: int) -> None:
     await session.execute(update(Device).where(Device.id == device_id).values(seen_at=now))
 
 
+async def version(session: AsyncSession, device_id: str) -> str | None:
+    """Return the release that a device is known to run."""
+    return await session.scalar(select(Device.version).where(Device.id == device_id))
+
+
 async def running(session: AsyncSession, device_id: str, version: str) -> None:
     """Note which release a device says it runs."""
     await session.execute(update(Device).where(Device.id == device_id).values(**_version(version)))

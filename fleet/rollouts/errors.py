@@ -1,6 +1,6 @@
 """Refusals of the rollouts domain."""
 
-from fleet.errors import Conflict, Unprocessable
+from fleet.errors import Conflict, Problem, Unprocessable
 
 
 class NoRelease(Unprocessable):
@@ -31,3 +31,13 @@ class Over(Conflict):
     """The rollout's state forbids what was asked."""
 
     slug = "rollout-over"
+
+
+class TooOften(Problem):
+    """A node tells of more than can be."""
+
+    status = 429
+    slug = "too-often"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail, headers={"Retry-After": "3600"})

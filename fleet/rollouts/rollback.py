@@ -7,7 +7,7 @@ until its update has ended. A roll-back before the reboot would leave a slot tha
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -22,6 +22,7 @@ from fleet.rollouts.words import (
     ACTIVE,
     BEFORE_STAGED,
     CANCELLED,
+    OFFLINE,
     OPEN,
     PENDING,
     ROLLED_BACK,
@@ -96,6 +97,7 @@ async def _updated(session: AsyncSession, rollout: Rollout) -> list[tuple[Action
         .where(Action.rollout_id == rollout.id, Action.superseded.is_(False))
         .where((Action.state == "confirmed") | (Action.reason == SILENT) | on_trial)
         .where(~elsewhere.exists())
+        .where(func.coalesce(Action.reason, "") != OFFLINE)
         .order_by(Action.wave, Action.position, Action.id)
     )
     return [(row[0], row[1]) for row in (await session.execute(query)).all()]

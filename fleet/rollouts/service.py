@@ -22,6 +22,7 @@ from fleet.rollouts.words import (
     CANCELLED,
     FINAL,
     FINISHED,
+    OFFLINE,
     PAUSED,
     PENDING,
     ROLLED_BACK,
@@ -48,6 +49,11 @@ class Standing:
         """Whether a pause keeps it from a node that has not begun."""
         paused = self.rollout_state == PAUSED and not self.action.cancelling
         return paused and self.action.state == "requested"
+
+    @property
+    def installed(self) -> bool:
+        """Whether the node confirmed it, and has nothing else since, as far as is known."""
+        return self.action.state == "confirmed" and self.action.reason != OFFLINE
 
     @property
     def offered(self) -> bool:
@@ -78,6 +84,8 @@ async def missed(session: AsyncSession, standing: Standing) -> bool:
     """Say whether silence ended a node's update, and it may have it anew now that it speaks."""
     action = standing.action
     silent = action.state == UNREACHED or (action.state, action.reason) == ("failed", SILENT)
+    if action.reason == OFFLINE:
+        return False
     if not silent or standing.rollout_state not in _WANTED or action.moves >= limits.MOVES:
         return False
     release = await releases.get(session, action.release_id)

@@ -10,6 +10,7 @@ CANCELLED = "cancelled"
 PENDING = "pending"  # its wave has not come, or the cap holds it back
 UNREACHED = "unreached"  # silent until the deadline, and nothing was staged: no blame
 SILENT = "silent"  # the reason of a failure: staged, and not heard of again until the deadline
+OFFLINE = "installed by cable"  # the reason of what a release put on by cable replaced
 FINAL = (*ENDS, CANCELLED, UNREACHED)
 
 # Of a rollout.

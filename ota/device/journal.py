@@ -51,7 +51,7 @@ def step(data: str, event: tuple, say) -> list:  # noqa: ANN001
     state, effects = machine.step(before, event)
     for effect in effects:
         if effect[0] == "report":
-            Reports(data).add(*effect[1:])
+            Reports(data).add(effect[1], effect[2], effect[3], state["version"])
             say("update %s: %s %s" % (state["version"], effect[2], effect[3]))
         elif effect[0] == "answer":
             Reports(data).answer(*effect[1:])

@@ -1,8 +1,8 @@
 """Tells the server how an update goes: DDI feedback, kept on flash until it is accepted.
 
 One JSON line a report in DATA/reports. A report goes when the server has taken it, or says that
-it never will: 404 and 410 (the action is over), 400, 409, 413, 415 and 422 (sent again, it would
-be no better). Sent twice (the power went in between), it says the same twice.
+it never will: 404 and 410 (the action is over), 400, 405, 409, 413, 415 and 422 (sent again, it
+would be no better). Sent twice (the power went in between), it says the same twice.
 """
 
 import json
@@ -17,8 +17,9 @@ _RESULTS = {
     "failed": "failure",
     "expired": "failure",
 }
-_NEVER = (400, 404, 409, 410, 413, 415, 422)
+_NEVER = (400, 404, 405, 409, 410, 413, 415, 422)
 _LINE_BYTES = 256
+_CABLE = "cable-"  # begins the id of an update that came by cable (ota/field/deploy.py)
 
 
 class Reports:
@@ -27,8 +28,12 @@ class Reports:
     def __init__(self, data: str) -> None:
         self._path = data + "/reports"
 
-    def add(self, action: str, word: str, reason: str = "") -> None:
-        """Keep a report of an update's word."""
+    def add(self, action: str, word: str, reason: str = "", version: str = "") -> None:
+        """Keep a report of an update's word; of one by cable only what is installed now."""
+        if action[:6] == _CABLE:
+            if word == "confirmed":
+                self._append(["installedBase", action, version, ""])
+            return
         self._append(["deploymentBase", action, word, _plain(reason)])
 
     def answer(self, cancellation: str, agreed: bool) -> None:
@@ -46,9 +51,14 @@ class Reports:
         try:
             for line in lines:
                 kind, action, word, reason = line
-                path = "%s/%s/%s/feedback" % (base(device), kind, action)
-                body = json.dumps(_feedback(kind, action, word, reason)).encode()
-                response = await client.request("POST", path, body, "application/json")
+                method, path = "POST", "%s/%s/%s/feedback" % (base(device), kind, action)
+                if kind == "installedBase":
+                    method, path = "PUT", base(device) + "/installedBase"
+                    said = {"name": "lamppost", "version": word}
+                else:
+                    said = _feedback(kind, action, word, reason)
+                body = json.dumps(said).encode()
+                response = await client.request(method, path, body, "application/json")
                 if response.status >= 300 and response.status not in _NEVER:
                     raise response.refusal()
                 if response.status in (404, 410) and kind == "deploymentBase":

@@ -88,7 +88,7 @@ class _Session:
         self._total = 0
         self._action = ACTION + secrets.token_hex(6)
         self._members: dict[str, bytes] = dict(offline.members)
-        self._refusal = ""
+        self._refusal = self._path = ""
 
     def run(self) -> None:
         """Answer until the node has staged the release; DeployError when it has not."""
@@ -145,6 +145,8 @@ class _Session:
             " image (`lamppost node image`)"
         if told.board != header.board:
             return f"{port}: the node is an {told.board}, the bundle is for {header.board}"
+        if told.version == header.version:
+            return f"{port}: the node runs {header.version} already"
         if told.now > self._offline.until:
             at = datetime.fromtimestamp(told.now, UTC)
             return (
@@ -154,11 +156,13 @@ class _Session:
         return ""
 
     def _give(self, number: int, at: int, path: str) -> None:
-        """Answer one request for a piece of a file."""
-        data = self._members.get(path.lstrip("/"))
+        """Answer one request for a piece of a file; without a path, of the same as before."""
+        self._path = path or self._path
+        path = self._path.lstrip("/")
+        data = self._members.get(path)
         piece = b"" if data is None else data[at : at + _PIECE_BYTES]
         head = b"%d %d " % (number, -1 if data is None else len(data))
-        crc = binascii.crc32(piece, binascii.crc32(head))
+        crc = binascii.crc32(piece, binascii.crc32(head, binascii.crc32(self._path.encode())))
         self._cable.send(head + b"%08x " % crc + base64.b64encode(piece))
         if path != "plan":
             self.sent += len(piece)
@@ -173,8 +177,6 @@ class _Session:
             raise DeployError(
                 f"{port}: the update to {version} is {word}: its trial ends first; try again later"
             )
-        if word == "confirmed":
-            raise DeployError(f"{port}: the node runs {wanted} already")
         why = self.told.log[-1] if self.told.log else "it did not say why"
         why = why.removeprefix(f"update {version}: ").removeprefix("failed ")
         raise DeployError(f"{port}: the node refused {wanted}: {why}")

@@ -41,7 +41,8 @@ class Controller:
         answer = self.node.client.get(self.node.ddi)
         assert answer.status_code == 200, answer.text
         links = answer.json()["_links"]
-        return {name: link["href"] for name, link in links.items() if name != "configData"}
+        told = ("configData", "installedBase")
+        return {name: link["href"] for name, link in links.items() if name not in told}
 
     def get(self, href: str) -> Any:
         """Follow a link."""

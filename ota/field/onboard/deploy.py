@@ -5,8 +5,8 @@ slot, against the root that the node holds. Only the transport is another: `Cabl
 http.Client does, and its bytes come over the serial port. However it ends, the node starts anew.
 
 Lines to the laptop begin with "@" and are JSON; an answer is `number total crc base64`, with the
-CRC-32 (hex) of "number total " and the plain bytes. Base64, since a byte of 3 would be Ctrl-C.
-What was lost on the way, or garbled, is asked for again.
+CRC-32 (hex) of the path, "number total " and the plain bytes. Base64, since a byte of 3 would be
+Ctrl-C. What was lost on the way, or garbled, is asked for again.
 """
 
 import asyncio
@@ -38,19 +38,20 @@ def _line() -> bytes | None:
     """Read a line; None when it does not come to an end."""
     line = bytearray()
     while _poller.poll(_SILENCE_MS) and len(line) < _LINE_BYTES:
-        byte = _stdin.read(1)
+        byte: bytes = _stdin.read(1)  # pyright: ignore[reportAssignmentType] - of the buffer
         if byte == b"\n":
             return bytes(line)
         line.extend(byte)
     return None
 
 
-def _parsed(line: bytes) -> tuple:
+def _parsed(line: bytes, path: str) -> tuple:
     """Take an answer apart: (number, total, piece); a number of None when it is garbled."""
     try:
         number, total, crc, text = line.split(b" ")
         piece = a2b_base64(text)
-        if int(crc, 16) == crc32(piece, crc32(number + b" " + total + b" ")):
+        head = number + b" " + total + b" "
+        if int(crc, 16) == crc32(piece, crc32(head, crc32(path.encode()))):
             return int(number), int(total), piece
     except ValueError:
         pass
@@ -65,12 +66,12 @@ class Cable:
 
     def ask(self, path: str, at: int) -> tuple[int, bytes] | None:
         """Ask for a piece of a file: (size of the whole, piece), None when there is no such."""
-        for _ in range(_TRIES):
+        for i in range(_TRIES):
             self._number += 1
-            tell("get", self._number, at, path)
+            tell("get", self._number, at, "" if at and not i else path)  # the same as before
             line = _line()
             while line is not None:
-                number, total, piece = _parsed(line)
+                number, total, piece = _parsed(line, path)
                 if number == self._number:
                     return (total, piece) if total >= 0 else None
                 if number is None:
@@ -128,6 +129,11 @@ def now(built: int) -> int:
     return int(max(at, built, seen))
 
 
+def micropython() -> str:
+    """MicroPython's version."""
+    return "%d.%d.%d" % tuple(sys.implementation.version[:3])
+
+
 def hello() -> dict:
     """Tell what this node is; return its release's header, {} when it cannot be read."""
     slot = sys.path[0]
@@ -136,14 +142,24 @@ def hello() -> dict:
     for release in lines(slot):  # noqa: B007 - the first of them, and {} without any
         break
     for each in ("/data/a", "/data/b"):
-        have += [line[2][:16] for line in lines(each) if type(line) is list]
-    told = {"slot": slot, "runtime": "%d.%d.%d" % tuple(sys.implementation[1][:3])}
-    told["now"] = now(release.get("built", 0))
-    told["have"] = have
+        for line in lines(each):
+            if type(line) is list and line[2][:16] not in have:
+                have.append(line[2][:16])
+    told = {
+        "slot": slot,
+        "have": have,
+        "runtime": micropython(),
+        "now": now(release.get("built", 0)),
+    }
     for name in ("version", "board"):
         told[name] = release.get(name)
     tell("hello", told)
     return release
+
+
+def saying(text: str) -> None:
+    """Pass on a line of the updater's log."""
+    tell("say", text)
 
 
 async def deploy(release: dict) -> None:
@@ -155,11 +171,8 @@ async def deploy(release: dict) -> None:
     action, version = json.loads(found[1])
     from ota.device import poll, updater
 
-    runtime = "%d.%d.%d" % tuple(sys.implementation[1][:3])
     at = now(release.get("built", 0))
-    ports = updater.Ports(
-        Cable(), "", release, runtime, lambda: at, lambda text: tell("say", text)
-    )
+    ports = updater.Ports(cable, "", release, micropython(), lambda: at, saying)
     updater.settle(ports)
     offer = poll.Offer(0, action, version, "", "", False, {})
     staged = await updater.update(ports, offer)
