@@ -18,7 +18,8 @@ A copy is one line: CRC-32 of the JSON as 8 hex digits, a space, a JSON object, 
     minutes   powered minutes this trial has used
     planned   1 when the next reset was written down before it was made
     crashes   unplanned resets of the confirmed slot since it was last healthy
-    spoilt    the slot whose trial failed last, "" when its content is new or good
+    spoilt    the slot whose trial failed last, or that fell below the security floor (crashes
+              never lead there), "" when its content is new or good
     tries     {manifest: [failures, deferrals]} of the last three manifests
     outcome   "", "confirmed", "rolled_back", "deferred" or "fell", until it is reported
     reason    why, for people, at most 64 characters

@@ -36,5 +36,6 @@ SLEEP_MOST_S = 86400
 REPORTS = 24  # lines kept for the server
 
 # What a stolen server can still ask for.
-INSTALLS_PER_DAY = 4
+INSTALLS_PER_DAY = 4  # by a clock that it may shift ...
+INSTALLS_PER_LIST = 16  # ... so no more than these under one signed targets metadata
 UPDATE_S = 14 * 86400  # an offer that could not be carried out in this time has expired

@@ -9,7 +9,8 @@ append-only:
 
 Events, tuples:
     ("offer", action, version, running, now)    the server wants this node to run `version`
-    ("genuine", digest, floor)                  TUF vouches for the manifest; it suits this node
+    ("genuine", digest, floor, listed)          TUF vouches for the manifest; it suits this node;
+                                                listed: version of the targets metadata
     ("filled",)                                 every file lies in the idle slot, hashed
     ("staged", now)                             the boot record wants the trial
     ("failed", reason)                          not installable: the release's or the node's fault
@@ -35,7 +36,8 @@ def fresh() -> dict:
     """Give the state of a node that never took an update.
 
     action, version, word: of the last update; digest: its manifest's SHA-256; since: unix seconds
-    of the offer; day, installs: trials staged on that day; floor: the highest one seen.
+    of the offer; day, installs: trials staged on that day; targets, count: trials staged under
+    that version of the targets metadata; floor: the highest one seen.
     """
     return {
         "action": "",
@@ -45,6 +47,8 @@ def fresh() -> dict:
         "since": 0,
         "day": 0,
         "installs": 0,
+        "targets": 0,
+        "count": 0,
         "floor": "0.0.0",
     }
 
@@ -87,9 +91,14 @@ def _trial(word: str) -> list:
     return [("reset",)] if word == "staged" else []
 
 
-def _genuine(state: dict, digest: str, floor: str) -> tuple[dict, list]:
+def _genuine(state: dict, digest: str, floor: str, listed: int) -> tuple[dict, list]:
     if state["word"] not in _RUNNING:
         return state, []
+    if listed != state["targets"]:
+        state["targets"] = listed
+        state["count"] = 0
+    if state["count"] >= limits.INSTALLS_PER_LIST:
+        return _failed(state, "%d installs under targets %d" % (state["count"], listed))
     state["digest"] = digest
     if versions.key(floor) > versions.key(state["floor"]):
         state["floor"] = floor
@@ -108,6 +117,7 @@ def _staged(state: dict, now: int) -> tuple[dict, list]:
     today = now // 86400
     state["installs"] = state["installs"] + 1 if state["day"] == today else 1
     state["day"] = today
+    state["count"] += 1
     return state, [_say(state, "staged"), ("reset",)]
 
 

@@ -26,7 +26,21 @@ def settle(data: str, say) -> None:  # noqa: ANN001
     if outcome:
         event = ("boot", record["action"], record["version"], outcome, record["reason"])
         if ("told",) in step(data, event, say):
-            swap.save(data, bootrecord.reported(record))
+            record = bootrecord.reported(record)
+            before = bootrecord.other(record["slot"])
+            if outcome == "confirmed" and _below_floor(data, before):
+                record["spoilt"] = before  # no series of crashes leads back there
+            swap.save(data, record)
+
+
+def _below_floor(data: str, slot: str) -> bool:
+    """Say whether a slot's release is below the highest security floor seen, or is none."""
+    line = files.read("%s/%s/manifest.jsonl" % (data, slot), _STATE_BYTES) or b""
+    try:
+        version = json.loads(line[: line.find(b"\n")])["version"]
+        return versions.key(version) < versions.key(load(data)["floor"])
+    except (ValueError, KeyError, TypeError, RepositoryError):
+        return True
 
 
 def load(data: str) -> dict:

@@ -159,6 +159,7 @@ async def _fetch(ports: Ports, version: str) -> tuple:
 
         trusted = await fetch.refresh(ports.client, ports.data, ports.factory, ports.now())
         digest = await fetch.release(ports.client, ports.data, trusted, board, version, waiting)
+        listed = trusted.targets["version"]
         ports.note()
     finally:
         trusted = fetch = None
@@ -172,7 +173,9 @@ async def _fetch(ports: Ports, version: str) -> tuple:
     manifest.suited(head, board, version, ports.runtime, floor)
     if bootrecord.refused(swap.load(ports.data), digest):
         raise Refused("this manifest has failed its trials")
-    return "genuine", digest, head["floor"]
+    # From here on a crash must not lead back to what may be below the new floor.
+    files.remove(waiting[:-4] + ".jsonl")
+    return "genuine", digest, head["floor"], listed
 
 
 async def _fill(ports: Ports) -> tuple:

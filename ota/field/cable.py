@@ -23,6 +23,7 @@ from ota.build.errors import FieldError
 _BAUD = 115_200
 _READ_S = 0.2
 _TRIES = 3
+_PROMPT_S = 6  # boot code included, which hashes the slot
 _EOF = b"\x04"
 _LINE_MAX = 1 << 16
 # What pySerial and mpremote raise when a port fails; a short read becomes a struct.error there.
@@ -50,7 +51,7 @@ class Cable:
         for _ in range(_TRIES):
             try:
                 with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it read
-                    self._transport.enter_raw_repl(soft_reset=True)
+                    self._transport.enter_raw_repl(soft_reset=True, timeout_overall=_PROMPT_S)
                     self._transport.exec_raw_no_follow(program)
             except _FAULTS as error:
                 fault = error

@@ -22,7 +22,7 @@ from ota.field.cable import Cable, CableError
 
 ACTION = "cable-"  # of an update that no server offered; ota/device/report.py knows it
 _PIECE_BYTES = 160  # 216 in base64: a line that an ESP32's receive buffer of 260 bytes holds
-_SILENCE_S = 90.0  # verification and flash, between two lines
+_SILENCE_S = 60.0  # verification and flash, between two lines
 _PREFIX = 16  # hexadecimal digits of a hash that the node tells
 _WAIT_S = 30.0
 _CONFIRMED, _BACK = "confirmed", "goes back:"
@@ -178,7 +178,12 @@ class _Session:
                 f"{port}: the update to {version} is {word}: its trial ends first; try again later"
             )
         why = self.told.log[-1] if self.told.log else "it did not say why"
-        why = why.removeprefix(f"update {version}: ").removeprefix("failed ")
+        for known in (f"update {version}: ", "update: another time: ", "failed "):
+            why = why.removeprefix(known)
+        if word != "failed":
+            raise DeployError(f"{port}: {wanted} is not installed: {why}; try again")
+        if why.startswith("Rollback: timestamp"):
+            why += ": the node has seen later metadata; export the bundle anew"
         raise DeployError(f"{port}: the node refused {wanted}: {why}")
 
 

@@ -18,7 +18,7 @@ def after(*events):
 
 
 OFFER = ("offer", "7", "1.1.0", "1.0.0", NOW)
-GENUINE = ("genuine", DIGEST, "1.0.0")
+GENUINE = ("genuine", DIGEST, "1.0.0", 7)
 STAGED = ("staged", NOW)
 WAY = (OFFER, GENUINE, ("filled",), STAGED)
 TRYING = ("boot", "7", "1.1.0", "trying", "")
@@ -129,9 +129,9 @@ def test_installs_a_day_are_counted_when_staged():
 
 
 def test_the_floor_only_rises():
-    state, _ = after(OFFER, ("genuine", DIGEST, "1.10.0"), ("failed", "x"))
+    state, _ = after(OFFER, ("genuine", DIGEST, "1.10.0", 7), ("failed", "x"))
     assert state["floor"] == "1.10.0"
-    for event in (("offer", "8", "1.2.0", "1.0.0", NOW), ("genuine", DIGEST, "1.9.0")):
+    for event in (("offer", "8", "1.2.0", "1.0.0", NOW), ("genuine", DIGEST, "1.9.0", 7)):
         state, _ = update.step(state, event)
     assert state["floor"] == "1.10.0"
 

@@ -28,7 +28,7 @@ times = st.integers(0, 20 * 86400).map(lambda s: NOW + s)
 outcomes = st.sampled_from(["trying", "confirmed", "rolled_back", "deferred", "fell"])
 events = st.one_of(
     st.tuples(st.just("offer"), actions, names, names, times),
-    st.tuples(st.just("genuine"), st.just("ab" * 32), names),
+    st.tuples(st.just("genuine"), st.just("ab" * 32), names, st.integers(1, 3)),
     st.tuples(st.just("filled")),
     st.tuples(st.just("staged"), times),
     st.tuples(st.just("failed"), st.text(max_size=8)),
@@ -65,6 +65,9 @@ def test_words_only_move_along_their_edges(sequence):
         assert after["installs"] - state["installs"] <= 1
         if "fetch" in kinds and after["day"] == event[4] // 86400:
             assert after["installs"] < limits.INSTALLS_PER_DAY
+        if "fill" in kinds:
+            assert after["count"] < limits.INSTALLS_PER_LIST
+        assert after["count"] <= limits.INSTALLS_PER_LIST
         assert json.loads(json.dumps(after)) == after
         assert {name: type(value) for name, value in after.items()} == {
             name: type(value) for name, value in update.fresh().items()

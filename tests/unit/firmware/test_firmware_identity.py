@@ -127,6 +127,24 @@ def test_a_claim_becomes_a_certificate_and_goes(monkeypatch):
     assert "t0ken" not in shown
 
 
+def test_an_authority_beside_the_certificate_becomes_no_trust_anchor(monkeypatch):
+    """A stolen server's way to other anchors: in the answer; `cacerts` is never asked for."""
+    anchors = {path: b"genuine" for path in identity.ANCHORS[:2]}
+
+    def with_authority(request):
+        chain = [issue(request, "Thief CA"), issue(request)]
+        return 200, {}, b64encode(pkcs7.serialize_certificates(chain, serialization.Encoding.DER))
+
+    est = Est(with_authority)
+    node = play(monkeypatch, est, {"/etc/claim": b"t0ken\n", **anchors})
+    assert node.enrolled.is_set()
+    assert [path for path, _, _ in est.asked] == ["/.well-known/est/simpleenroll"]
+    lies = {path: data for path, data in node.storage.files.items() if path.startswith("/etc/")}
+    assert set(lies) == {*anchors, identity.IDENTITY}
+    assert {path: lies[path] for path in anchors} == anchors
+    assert b"Thief CA" not in lies[identity.IDENTITY]
+
+
 def test_a_refused_claim_is_said_and_tried_again_slowly(monkeypatch):
     est = Est(refused)
     node = play(monkeypatch, est, {"/etc/claim": b"old"}, seconds=1300)

@@ -1,0 +1,11 @@
+"""The fixtures of a node and a server in memory."""
+
+from tufserver import (  # noqa: F401 - pytest finds fixtures by name
+    client,
+    deflate,
+    fleet,
+    make_release,
+    node,
+    quick,
+    repository,
+)

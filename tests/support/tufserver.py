@@ -1,0 +1,176 @@
+"""A server in memory: TUF repository of the reference library, releases, DDI; and deflate."""
+
+import copy
+import datetime as dt
+import hashlib
+import sys
+import types
+import zlib
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import (
+    Metadata,
+    MetaFile,
+    Root,
+    Snapshot,
+    TargetFile,
+    Targets,
+    Timestamp,
+)
+from updating import DEVICE, NEW, NOW, OLD, Fleet, MemoryClient, Node, Release
+
+from ota.device import updater
+
+EXPIRES = dt.datetime.fromtimestamp(NOW, dt.UTC) + dt.timedelta(days=30)
+_SIGNERS = [CryptoSigner.generate_ecdsa() for _ in range(8)]
+
+
+class Repository:
+    """A repository with consistent snapshots; `files` is what a server would serve, by name.
+
+    Each role is changed through its attribute (`root`, `timestamp`, `snapshot`, `targets`: the
+    signed parts) and then published; `publish()` raises and signs all but root.
+    """
+
+    def __init__(self):
+        names = ("root", "targets", "snapshot", "timestamp")
+        self.signers = {name: [_SIGNERS[i]] for i, name in enumerate(names)}
+        self.spare = _SIGNERS[4:]
+        self.files = {}
+        self.root = Root(expires=EXPIRES, consistent_snapshot=True)
+        for name in names:
+            self.root.add_key(self.signers[name][0].public_key, name)
+        self.targets = Targets(expires=EXPIRES)
+        self.snapshot = Snapshot(expires=EXPIRES)
+        self.timestamp = Timestamp(expires=EXPIRES)
+        self.sign_root()
+        self.publish(bump=False)
+
+    def sign(self, name, signers=None):
+        """Return the bytes of a role as its signers sign it."""
+        metadata = Metadata(copy.deepcopy(getattr(self, name)))
+        for signer in signers if signers is not None else self.signers[name]:
+            metadata.sign(signer, append=True)
+        return metadata.to_bytes()
+
+    def sign_root(self, signers=None):
+        self.files[f"{self.root.version}.root.json"] = self.sign("root", signers)
+
+    def next_root(self, signers=None):
+        """Publish the root as it now is under the next version, signed by old and new keys."""
+        self.root.version += 1
+        self.sign_root(signers)
+
+    def add(self, path, data):
+        self.targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+        digest = hashlib.sha256(data).hexdigest()
+        folder, _, name = path.rpartition("/")
+        self.files[f"targets/{folder}/{digest}.{name}"] = data
+
+    def publish(self, *, bump=True, hashes=True):
+        """Raise the versions of targets, snapshot and timestamp, and sign them."""
+        for role in (self.targets, self.snapshot, self.timestamp) if bump else ():
+            role.version += 1
+        data = self.sign("targets")
+        self.files[f"{self.targets.version}.targets.json"] = data
+        self.snapshot.meta["targets.json"] = self._meta(self.targets.version, data, hashes)
+        self.sign_snapshot(hashes)
+
+    def sign_snapshot(self, hashes=True):
+        data = self.sign("snapshot")
+        self.files[f"{self.snapshot.version}.snapshot.json"] = data
+        self.timestamp.snapshot_meta = self._meta(self.snapshot.version, data, hashes)
+        self.sign_timestamp()
+
+    def sign_timestamp(self, signers=None):
+        self.files["timestamp.json"] = self.sign("timestamp", signers)
+
+    @staticmethod
+    def _meta(version, data, hashes):
+        if not hashes:
+            return MetaFile(version)
+        return MetaFile(version, len(data), {"sha256": hashlib.sha256(data).hexdigest()})
+
+
+@pytest.fixture
+def repository():
+    return Repository()
+
+
+class _DeflateIO:
+    """MicroPython's deflate.DeflateIO as far as the node uses it: readinto, explicit window."""
+
+    def __init__(self, stream, form, wbits):
+        assert form == 1
+        self._stream = stream
+        self._inflater = zlib.decompressobj(wbits)
+        self._ready = b""
+
+    def readinto(self, buffer):
+        while not self._ready and not self._inflater.eof:
+            data = self._stream.read(64)
+            if not data:
+                raise EOFError
+            try:
+                self._ready = self._inflater.decompress(data)
+            except zlib.error as error:
+                raise OSError(22, str(error)) from None
+        n = min(len(buffer), len(self._ready))
+        buffer[:n] = self._ready[:n]
+        self._ready = self._ready[n:]
+        return n
+
+
+@pytest.fixture
+def deflate(monkeypatch):
+    """Put a twin of MicroPython's deflate module where CPython has none."""
+    twin = types.ModuleType("deflate")
+    twin.DeflateIO = _DeflateIO
+    twin.ZLIB = 1
+    monkeypatch.setitem(sys.modules, "deflate", twin)
+    return twin
+
+
+@pytest.fixture
+def fleet(repository):
+    return Fleet(repository, DEVICE)
+
+
+@pytest.fixture
+def make_release():
+    return Release
+
+
+@pytest.fixture
+def client(fleet):
+    return MemoryClient(fleet)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """OpenSSL in the place of p256, for the tests that verify hundreds of times."""
+
+    def verify(key, digest, signature):
+        yield
+        public = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), key)
+        try:
+            public.verify(signature, digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+        except InvalidSignature:
+            return False
+        return True
+
+    monkeypatch.setattr(updater, "let_go", lambda *_: None)
+    monkeypatch.setattr("ota.core.p256.verify", verify)
+
+
+@pytest.fixture
+def node(tmp_path, client, fleet, make_release, deflate, quick):
+    old = make_release("1.0.0", OLD)
+    fleet.publish(old)
+    fleet.publish(make_release("1.1.0", NEW))
+    return Node(tmp_path, client, old)
