@@ -12,9 +12,9 @@ import pytest
 import serial
 
 from ota.build import offline
-from ota.build.errors import BuildError
 from ota.core import bootrecord
 from ota.field import cable as cables
+from ota.field import deploy as deploying
 from ota.field.cable import Cable, CableError
 from ota.field.deploy import DeployError, deploy
 from sim import flashfiles
@@ -38,17 +38,9 @@ def city(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def bundles(city):
-    """Give the offline bundles of both releases; the later one raises the security floor."""
+    """Give the offline bundles of both releases, each of the day on which it was the newest."""
     found = {"1.0.0": export(city, "1.0.0")}
-    overlay = city.home.parent / "overlay"
-    for name, change in CHANGED.items():
-        (overlay / name).parent.mkdir(parents=True, exist_ok=True)
-        (overlay / name).write_text(change((Path("firmware") / name).read_text()))
-    built = city.lamppost(
-        *("ota", "build", "--version", "1.1.0", "--floor", "1.1.0"),
-        *("--overlay", overlay, "--out", city.home.parent),
-    )
-    city.lamppost("ota", "publish", built["bundle"])
+    city.release("1.1.0", CHANGED)
     found["1.1.0"] = export(city, "1.1.0")
     return found
 
@@ -92,10 +84,10 @@ def refused(node, bundle, reason):
 
 @pytest.mark.timeout(180)
 def test_a_node_without_a_network_is_updated_and_the_server_learns_of_it(city, node, bundles):
-    city.release("1.0.5", {"core/calendar.py": lambda text: text + "\nOLDER = 1\n"})
+    city.wait(lambda: city.device(node)["version"] == "1.0.0", 20, "its first heartbeat")
     city.proxy.faults.refuse = True
     city.proxy.cut()
-    rollout = city.rollout("1.0.5", node)
+    rollout = city.rollout("1.0.0", node)
     done = subprocess.run(
         [
             *(BIN / "lamppost", "node", "deploy", "--port", node.serial),
@@ -126,52 +118,26 @@ def test_a_node_without_a_network_is_updated_and_the_server_learns_of_it(city, n
     mark = node.console.length
     node.wait_text("uplink: ", 20, since=mark)
     assert runs(node) == "1.1.0"
-    refused_below_the_floor(node, bundles)
+    refused_afterwards(node, bundles)
 
 
-def refused_below_the_floor(node, bundles):
-    with pytest.raises(
-        DeployError, match=r"Rollback: 1\.0\.0 is below the security floor 1\.1\.0"
+def refused_afterwards(node, bundles):
+    for bundle, reason in (
+        (bundles["1.1.0"], "the node runs 1.1.0 already"),
+        (
+            bundles["1.0.0"],
+            "the node refused 1.0.0: Rollback: timestamp .* export the bundle anew",
+        ),
     ):
-        install(node, offline.load(bundles["1.0.0"]))
-    assert runs(node) == "1.1.0"
+        with pytest.raises(DeployError, match=reason):
+            install(node, offline.load(bundle))
+        assert runs(node) == "1.1.0"
 
 
 @pytest.mark.timeout(180)
-def test_an_interrupted_installation_is_repeated_and_harms_nothing(node, bundles, monkeypatch):
-    bundle = offline.load(bundles["1.1.0"])
-    served = []
-
-    def power_cut(sent, total):
-        if sent > total - 100:
-            node.power_off()
-
-    with pytest.raises(CableError):
-        install(node, bundle, power_cut)
-    assert runs(node) == "1.0.0"
-    mark = node.console.length
-    node.power_on()
-    node.wait_text("main: release 1.0.0 from /data/a", 20, since=mark)
-
-    send = Cable.send
-
-    def noisy(cable, line):
-        served.append(line)
-        if len(served) % 5 == 0:
-            line = line[:20] + b"?" + line[21:]
-        if len(served) % 7 == 0:
-            line = line[:-9]
-        send(cable, line)
-
-    monkeypatch.setattr(Cable, "send", noisy)
-    result = install(node, bundle)
-    assert (result.before, result.version) == ("1.0.0", "1.1.0")
-    node.wait_text("release 1.1.0 confirmed", 60, since=mark)
-    assert runs(node) == "1.1.0"
-
-
-@pytest.mark.timeout(180)
-def test_what_a_node_does_not_take_leaves_it_as_it_was(node, bundles):
+def test_what_is_refused_or_interrupted_harms_nothing_and_can_be_repeated(
+    node, bundles, monkeypatch
+):
     good = offline.load(bundles["1.1.0"])
     board = dataclasses.replace(good.header, board="esp32c3")
     refused(
@@ -192,19 +158,44 @@ def test_what_a_node_does_not_take_leaves_it_as_it_was(node, bundles):
         for name, data in good.members.items()
     }
     refused(node, dataclasses.replace(good, members=twisted), "refused 1.1.0: Bad")
-    without = {name: data for name, data in good.members.items() if "snapshot" not in name}
-    refused(node, dataclasses.replace(good, members=without), "ServerError: status 404")
+    without = {name: data for name, data in good.members.items() if "files/" not in name}
+    without = dataclasses.replace(good, members=without)
+    refused(node, without, "1.1.0 is not installed: ServerError: status 404; try again")
+    interrupted(node, good, monkeypatch)
 
-    node.power_off()
-    free = 400 * 4096
-    while free:  # as many blocks as there are
-        try:
-            flashfiles.change(node.flash.path, "data", {"junk": os.urandom(free)})
-            break
-        except BuildError:
-            free -= 8192
+
+def interrupted(node, bundle, monkeypatch):
+    """Cut the power amid a transfer, then install over a line that loses bytes."""
+    served = []
+
+    def power_cut(sent, _total):
+        if sent > 200:
+            node.power_off()
+
+    monkeypatch.setattr(deploying, "_SILENCE_S", 5.0)
+    with pytest.raises(CableError, match="the node has fallen silent"):
+        install(node, bundle, power_cut)
+    monkeypatch.undo()
+    assert runs(node) == "1.0.0"
+    mark = node.console.length
     node.power_on()
-    refused(node, good, "refused 1.1.0: FlashFull")
+    node.wait_text("main: release 1.0.0 from /data/a", 20, since=mark)
+
+    send = Cable.send
+
+    def noisy(cable, line):
+        served.append(line)
+        if len(served) % 5 == 0:
+            line = line[:20] + b"?" + line[21:]
+        if len(served) % 7 == 0:
+            line = line[:-9]
+        send(cable, line)
+
+    monkeypatch.setattr(Cable, "send", noisy)
+    result = install(node, bundle)
+    assert (result.before, result.version) == ("1.0.0", "1.1.0")
+    node.wait_text("release 1.1.0 confirmed", 60, since=mark)
+    assert runs(node) == "1.1.0"
 
 
 def test_a_port_that_is_not_there_is_busy_or_silent(tmp_path, monkeypatch, city, bundles):

@@ -129,7 +129,7 @@ def test_a_claim_becomes_a_certificate_and_goes(monkeypatch):
 
 def test_an_authority_beside_the_certificate_becomes_no_trust_anchor(monkeypatch):
     """A stolen server's way to other anchors: in the answer; `cacerts` is never asked for."""
-    anchors = {path: b"genuine" for path in identity.ANCHORS[:2]}
+    anchors = dict.fromkeys(identity.ANCHORS[:2], b"genuine")
 
     def with_authority(request):
         chain = [issue(request, "Thief CA"), issue(request)]
