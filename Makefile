@@ -5,7 +5,7 @@ ARGS ?=
 RIG ?= emulated
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench hil conformance format clean
+.PHONY: demo test check bench torture hil conformance format clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -30,6 +30,9 @@ format: .venv/ready  ## ruff's formatting and safe fixes
 
 bench: .venv/ready  ## figures as ratios against a limit measured in the same run
 	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+torture: .venv/ready  ## the power cut at every flash operation of an update (ARGS="--part swap --seed 2 --json FILE")
+	@$(BIN)/python -m sim.torture $(ARGS)
 
 hil: .venv/ready  ## the suite on a rig: RIG=emulated | esp32-emulator | board
 	@$(BIN)/pytest hil_tests -rs --rig $(RIG) $(ARGS)

@@ -82,7 +82,12 @@ def outbox(flash: Path) -> tuple[Windows, Windows]:
 
     Boxes that were lost with the flash they stood on are not known here.
     """
-    segments = sorted(read(flash, "data").items())
+    return windows(read(flash, "data"))
+
+
+def windows(data: Mapping[str, bytes]) -> tuple[Windows, Windows]:
+    """Return the same from the files of the partition `data`."""
+    segments = sorted(data.items())
     produced: Windows = set()
     waiting: dict[tuple[str, int], None] = {}
     acknowledged: dict[str, int] = {}

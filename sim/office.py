@@ -98,8 +98,11 @@ class Office:
         )
         self._environment["LAMPPOST_TOKEN"] = made["token"]
 
-    def serve(self) -> None:
-        """Start the server and wait until it answers; at the same addresses as before."""
+    def serve(self, *options: str) -> None:
+        """Start the server and wait until it answers; at the same addresses as before.
+
+        `options`: further ones of `lamppost serve`.
+        """
         ready = self._work / "ready.json"
         ready.unlink(missing_ok=True)
         device = self.proxy.target[1] if self.proxy else 0
@@ -113,6 +116,7 @@ class Office:
                     *("--sntp", f"127.0.0.1:{self.sntp[1]}"),
                     *("--poll-interval", str(self.poll_s), "--ready-file", str(ready)),
                     *("--tick", str(_TICK_S)),
+                    *options,
                 ],
                 env=self._environment,
                 stdout=log,

@@ -37,8 +37,9 @@ def pack(files: Mapping[str, bytes], size: int) -> bytes:
 def unpack(volume: bytes) -> dict[str, bytes]:
     """Return path → content of every file in a volume; BuildError when it does not mount."""
     littlefs = _littlefs()
-    fs = littlefs.LittleFS(mount=False, block_count=len(volume) // BLOCK_BYTES, **_READING)
-    fs.context.buffer = bytearray(volume)
+    context = littlefs.UserContext(buffer=bytearray(volume))
+    count = len(volume) // BLOCK_BYTES
+    fs = littlefs.LittleFS(context=context, mount=False, block_count=count, **_READING)
     try:
         fs.mount()
     except littlefs.LittleFSError as error:

@@ -5,8 +5,10 @@ said otherwise):
 
     0   armed (0 or 1)          4  kind (u8: 0 read, 1 erase, 2 write, 3 erase or write)
     5   where (u8: 0 before, 1 within, 2 after)      8  operations left until the cut
+    6   keep a journal (u8: 0 or 1)
     16  reads      20  erases      24  writes      28  app that runs (0: the only one)
-    64  erases of each 4 KiB block
+    64  erases of each 4 KiB block, and behind these the journal: for each erase and write its
+        address, its length (0: an erase of a block) and its data
 
 Before an operation the VM counts it; at the operation that was asked for it does none of it
 (before), half of it (within: half of an erased block is ones, half of the data is written) or all
@@ -28,6 +30,7 @@ _MAGIC = b"\xaa\x50"
 _ENTRY = "<HBBII16sI"
 _KINDS = ("read", "erase", "write", "change")
 _WHERE = ("before", "within", "after")
+_JOURNAL = 6
 _COUNTS = 16
 _WEAR = 64
 
@@ -87,8 +90,9 @@ class Flash:
         """
         if n < 1:
             raise ValueError(f"n must be at least 1, is {n}")
-        word = struct.pack("<IBBHI", 1, _KINDS.index(kind), _WHERE.index(where), 0, n)
-        self._page[: len(word)] = word
+        self._page[8:12] = struct.pack("<I", n)
+        self._page[4:6] = bytes((_KINDS.index(kind), _WHERE.index(where)))
+        self._page[0:4] = struct.pack("<I", 1)
 
     def disarm(self) -> None:
         """Let the power be."""
@@ -98,6 +102,18 @@ class Flash:
     def armed(self) -> bool:
         """Whether a cut is asked for that has not come yet."""
         return self._page[0] != 0
+
+    def keep_journal(self, *, on: bool = True) -> None:
+        """Keep from now on every erase and write, with what was to be written; forget the old."""
+        if on:
+            os.ftruncate(self.page_fd, len(self._page))
+        self._page[_JOURNAL] = on
+
+    @property
+    def journal(self) -> bytes:
+        """Everything that was kept, as it lies on the control page."""
+        end = os.fstat(self.page_fd).st_size
+        return os.pread(self.page_fd, end - len(self._page), len(self._page))
 
     def read(self, partition: str) -> bytes:
         """Return the content of a partition."""

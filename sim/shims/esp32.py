@@ -26,7 +26,8 @@ _EINVAL = 22
 _READ, _ERASE, _WRITE = range(3)
 _CHANGE = 3  # either of erase and write
 _BEFORE, _WITHIN, _AFTER = range(3)
-_LEFT = 8  # offsets on the control page
+_JOURNAL = 6  # offsets on the control page
+_LEFT = 8
 _COUNTS = 16
 _APP = 28  # which app the bootloader started, kept over soft resets; 0: the only one
 _WEAR = 64
@@ -65,6 +66,14 @@ def _begin(kind: int) -> int:
     return _control[5]
 
 
+def _note(address: int, data: object, size: int) -> None:
+    """Add a change to the journal behind the page, when the host wants one; no bytes: an erase."""
+    if _control[_JOURNAL]:
+        _page.seek(0, 2)
+        _page.write(struct.pack("<II", address, size))
+        _page.write(data)
+
+
 def _put(offset: int, value: int) -> None:
     struct.pack_into("<I", _word, 0, value)
     _page.seek(offset)
@@ -78,6 +87,7 @@ def _cut() -> None:
 
 def _erase(address: int) -> None:
     cut = _begin(_ERASE)
+    _note(address, b"", 0)
     offset = _WEAR + 4 * (address // _BLOCK)
     _page.seek(offset)
     _page.readinto(_word)
@@ -91,6 +101,7 @@ def _erase(address: int) -> None:
 
 def _write(address: int, data: memoryview) -> None:
     cut = _begin(_WRITE)
+    _note(address, data, len(data))
     if cut == _WITHIN:
         data = data[: len(data) // 2]
     for start in range(0, len(data), _PIECE):
