@@ -24,7 +24,9 @@ def runtime() -> bytes:
     return Path(os.environ["LAMPPOST_ESP32_IMAGE"]).read_bytes()
 
 
-def run(flash: Path, log: Path, until: str, shift: int = COARSE) -> str:
+def run(
+    flash: Path, log: Path, until: str, shift: int = COARSE, deadline_s: float = DEADLINE_S
+) -> str:
     """Start the emulator on a flash file and return what its serial port said up to `until`.
 
     Instructions are counted (2**shift ns each): the two cores then take turns, without which the
@@ -38,7 +40,7 @@ def run(flash: Path, log: Path, until: str, shift: int = COARSE) -> str:
         *("-drive", f"file={flash},if=mtd,format=raw"),
         *("-display", "none", "-monitor", "none", "-serial", f"file:{log}"),
     ]
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + deadline_s
     said = ""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as emulator:
         assert emulator.stderr is not None
@@ -55,5 +57,5 @@ def run(flash: Path, log: Path, until: str, shift: int = COARSE) -> str:
         finally:
             emulator.send_signal(signal.SIGKILL)
     return pytest.fail(
-        f"nothing like {until!r} within {DEADLINE_S} s; the serial port said: {said}"
+        f"nothing like {until!r} within {deadline_s} s; the serial port said: {said}"
     )

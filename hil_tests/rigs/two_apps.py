@@ -60,7 +60,7 @@ else:
 
 SAID = [
     "step 0 ota_0 ota_0 ota_1",
-    "keep (-1, 'ESP_FAIL')",  # the first app of a blank flash is on no trial
+    "keep done",  # the first app of a blank flash is on no trial
     "aim done ota_1",
     "step 1 ota_1 ota_1 ota_0",  # on trial, and not kept
     "step 2 ota_0 ota_0 ota_1",

@@ -22,11 +22,16 @@ _PIECE = 4096
 
 
 def start(entries: list, apps: int, factory: bool) -> tuple:
-    """Choose the app at a reset; returns (app, entries as they are from now on)."""
+    """Choose the app at a reset; returns (app, entries as they are from now on).
+
+    Blank entries without a factory app: the first app is in force, and on no trial.
+    """
     left = [_with(entry, _ABORTED) if _state(entry) == _PENDING else entry for entry in entries]
     at = _active(left)
+    if at < 0 and factory:
+        return FACTORY, left
     if at < 0:
-        return (FACTORY if factory else 0), left
+        return 0, [_entry(1, _VALID), left[1]]
     if _state(left[at]) == _NEW:
         left[at] = _with(left[at], _PENDING)
     return (_sequence(left[at]) - 1) % apps, left
@@ -48,10 +53,7 @@ def aim(entries: list, apps: int, app: int) -> list:
         while sequence < _sequence(entries[at]):
             sequence += apps
     made = list(entries)
-    packed = struct.pack("<I", sequence)
-    made[1 if at == 0 else 0] = (
-        packed + b"\xff" * 20 + struct.pack("<II", _NEW, crc32(packed, _BLANK))
-    )
+    made[1 if at == 0 else 0] = _entry(sequence, _NEW)
     return made
 
 
@@ -103,6 +105,11 @@ def _sequence(entry: bytes) -> int:
 
 def _state(entry: bytes) -> int:
     return struct.unpack(_ENTRY, entry)[2]
+
+
+def _entry(sequence: int, state: int) -> bytes:
+    packed = struct.pack("<I", sequence)
+    return packed + b"\xff" * 20 + struct.pack("<II", state, crc32(packed, _BLANK))
 
 
 def _with(entry: bytes, state: int) -> bytes:

@@ -106,7 +106,7 @@ def test_a_node_without_a_network_is_updated_and_the_server_learns_of_it(city, n
     node.wait_text("release 1.1.0 confirmed", 60)
 
     def installed():
-        acts = city.device(node)["timeline"]
+        acts = city.api("GET", f"/devices/{node.id}/timeline")["entries"]
         return [each for each in acts if each["what"] == "device.installed_offline"]
 
     (act,) = city.wait(installed, 20, "the server to hear of it")
