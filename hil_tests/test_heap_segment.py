@@ -27,7 +27,7 @@ if FRAGMENTED:
     del fill
     for _ in range(3):
         gc.collect()
-print("figure", idf()[1], segment.claim(17, 16)[0], *idf())
+print("figure", idf()[1], segment.claim(17, 16, 3072)[0], *idf())
 print("end of probe")
 """
 
@@ -37,12 +37,8 @@ print("end of probe")
 def test_tls_is_left_its_share_of_the_idf_heap(tmp_path, fragmented):
     runtime = counted.runtime()
     ports = package_folder("firmware") / "ports"
-    code = {
-        f"lib/firmware/ports/{name}.mpy": compile_module(
-            ports / f"{name}.py", f"firmware/ports/{name}.py"
-        )
-        for name in ("segment", "common")
-    }
+    path = "firmware/ports/segment"
+    code = {f"lib/{path}.mpy": compile_module(ports / "segment.py", f"{path}.py")}
     probe = PROBE.replace(b"FRAGMENTED", str(fragmented).encode())
     flash = tmp_path / "flash.bin"
     flash.write_bytes(flash_image(runtime, {"boot.py": probe, **code}, {"any": b""}))

@@ -44,7 +44,7 @@ class Memory(common.Memory):
         """Take the heap's second segment; see ports/segment.py."""
         from firmware.ports import segment
 
-        gained, self.buffer = segment.claim(tx, rx)
+        gained, self.buffer = segment.claim(tx, rx, common.BUFFER_BYTES)
         del segment
         sys.modules.pop("firmware.ports.segment")
         del sys.modules["firmware.ports"].segment  # pyright: ignore[reportAttributeAccessIssue]

@@ -10,14 +10,12 @@ import gc
 import esp32
 import machine
 
-from firmware.ports import common
-
 _SEGMENT_BYTES = 42 * 1024
 _FILL_MAX = 60  # more than the first segment holds
 
 
-def claim(tx: int, rx: int) -> tuple:
-    """Give (bytes of heap gained, the buffer that pins them).
+def claim(tx: int, rx: int, piece: int) -> tuple:
+    """Give (bytes of heap gained, the buffer of `piece` bytes that pins them).
 
     The pins are a bus's, idle high: the UARTs' default ones may be the lamp's.
     """
@@ -32,7 +30,7 @@ def claim(tx: int, rx: int) -> tuple:
                 # More than all other blocks hold: it has to come out of the largest one.
                 size = max(size, min(free - largest + 1, largest - 1024))
                 ballast.append(machine.UART(number, tx=tx, rx=rx, rxbuf=size))
-        pin = _grow()
+        pin = _grow(piece)
     except (MemoryError, ValueError, OSError):
         pass  # nothing is gained then; the heap grows when it must
     finally:
@@ -42,13 +40,13 @@ def claim(tx: int, rx: int) -> tuple:
     return gc.mem_alloc() + gc.mem_free() - _idf()[1] - before, pin
 
 
-def _grow() -> bytearray | None:
+def _grow(piece: int) -> bytearray | None:
     """Allocate until the IDF heap shrinks: that block lies in the new segment."""
     fill = []
     while len(fill) < _FILL_MAX:
         free = _idf()[0]
-        block = bytearray(common.BUFFER_BYTES)
-        if _idf()[0] < free - common.BUFFER_BYTES:
+        block = bytearray(piece)
+        if _idf()[0] < free - piece:
             return block
         fill.append(block)
     return None

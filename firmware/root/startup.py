@@ -115,8 +115,17 @@ def main() -> None:
 
 
 def dead() -> None:
-    """Neither slot can be started: say so, leave the lamp at full, try again later."""
-    say("both slots are damaged; the lamp is at full; put a release on by cable")
+    """Neither slot can be started: have a release fetched; the lamp's pin floats, at full."""
+    say("both slots are damaged; the lamp is at full; rescue")
+    try:
+        for name in ("boot", "choose", "count", "reset_cause"):
+            del globals()[name]
+        sys.path.append("/lib")
+        import rescue  # pyright: ignore[reportMissingImports] - in /lib
+
+        rescue.run()
+    except Exception as error:  # it ends by none; should it, there is the cable
+        sys.print_exception(error)
     watchdog(CABLE_MS + IMPORT_MS)
     time.sleep_ms(CABLE_MS)
     machine.reset()
@@ -127,16 +136,21 @@ def watchdog(timeout_ms: int) -> None:
     machine.WDT(timeout=timeout_ms)
 
 
-def mount() -> None:
-    """Mount the partition `data` at /data, formatting it when it holds no file system."""
+def mount(anew: bool = False) -> None:
+    """Mount the partition `data` at /data, formatting it when it holds no file system, or anew."""
     from esp32 import Partition
 
     try:
         os.stat("/data")
-        return  # mounted before a soft reset
+        if not anew:
+            return  # mounted before a soft reset
+        vfs.umount("/data")
     except OSError:
         pass
     part = Partition("data")
+    if anew:
+        for block in (0, 1):  # whatever the superblock says
+            part.writeblocks(block, bytes(4096))
     try:
         volume = vfs.VfsLfs2(part, readsize=_READ_BYTES, mtime=False)
     except OSError:

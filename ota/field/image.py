@@ -1,10 +1,11 @@
 """The whole flash of a node as one file: for esptool, for emulators and for the VM alike.
 
 bootloader, partition table, app     from an official MicroPython .bin, with our own table
-vfs    `/`      boot code, configuration, trust anchors, claim token
+vfs    `/`      boot code, rescue (firmware/decisions/0007), configuration, trust anchors, claim
 data   `/data`  both slots, filled with the factory release (ota/decisions/0002), boot record
 """
 
+import json
 from collections.abc import Mapping, Sequence
 
 from ota.build import filesystem
@@ -14,6 +15,7 @@ from ota.build.errors import BuildError, FieldError
 from ota.build.release import Release
 from ota.build.sources import package_folder
 from ota.core import bootrecord
+from ota.field import rescue
 from ota.field import runtime as runtime_image
 from ota.field.partitions import FOUR_MB, TABLE_OFFSET, Layout
 
@@ -65,6 +67,7 @@ def factory_files(
         raise FieldError("a node needs at least one CA certificate")
     vfs = boot_files() | {
         "etc/config.json": config,
+        "etc/release": _header(release),
         "etc/root.json": root_json,
         "etc/claim": claim.strip(),
     }
@@ -83,9 +86,16 @@ def boot_files() -> dict[str, bytes]:
             "main.py": (root / "main.py").read_bytes(),
             "lib/startup.mpy": compile_module(root / "startup.py", "startup.py"),
             "lib/bootrecord.mpy": compile_module(record, "bootrecord.py"),
+            "lib/rescue.mpy": compile_module(root / "rescue.py", "rescue.py"),
+            "lib/rescue.pack": rescue.pack(rescue.modules()),
         }
     except OSError as error:
         raise FieldError(f"the boot code is incomplete: {error}") from error
+
+
+def _header(release: Release) -> bytes:
+    """Return a manifest's first line, without what nodes pass over: it lies in its folder then."""
+    return json.dumps(vars(release.header), separators=(",", ":")).encode() + b"\n"
 
 
 def _boot_records() -> dict[str, bytes]:

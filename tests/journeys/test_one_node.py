@@ -218,6 +218,20 @@ def test_damage_on_flash_does_not_keep_it_from_starting(city, node, damage):
 
 
 @pytest.mark.timeout(120)
+def test_with_neither_slot_sound_it_fetches_one_and_goes_on_as_itself(city, node):
+    node.power_off()
+    bent = {"a/firmware/main.mpy": b"bent", "b/firmware/main.mpy": None, "b/manifest.jsonl": b""}
+    flashfiles.change(node.flash.path, "data", bent)
+    mark = node.console.length
+    node.power_on()
+    node.wait_text("rescue: 1 files", 60, mark)
+    shown = node.wait_text("acknowledged", 60, mark)
+    assert "enrol: certificate" not in shown
+    assert runs(node) == "1.0.0"
+    assert node.lamp.dark_s == 0
+
+
+@pytest.mark.timeout(120)
 def test_an_invalid_config_is_named_and_the_last_one_stays(city, node):
     node.power_off()
     config = json.loads(flashfiles.read(node.flash.path, "vfs")["etc/config.json"])

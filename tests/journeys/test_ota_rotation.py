@@ -81,6 +81,13 @@ def test_a_node_from_the_drawer_walks_to_the_newest_root(city, tmp_path):
     served = city.home / "server/tuf/metadata"
     assert all((served / f"{number}.root.json").exists() for number in range(1, 5))
 
+    node.flash.write("data", 0, b"\xa5" * 8192)  # now the rescue walks, from the factory's root
+    mark = node.console.length
+    node.power_on()
+    node.wait_text("rescue: release 1.1.0", 60, mark)
+    node.wait_text("release 1.1.0 from /data/", 60, mark)
+    assert trusts(node) == 4
+
     assert node.lamp.dark_s == 0
     state = city.lamppost("release", "keys")
     assert state["alarms"] == []

@@ -37,17 +37,17 @@ class Repository:
     signed parts) and then published; `publish()` raises and signs all but root.
     """
 
-    def __init__(self):
+    def __init__(self, expires=EXPIRES):
         names = ("root", "targets", "snapshot", "timestamp")
         self.signers = {name: [_SIGNERS[i]] for i, name in enumerate(names)}
         self.spare = _SIGNERS[4:]
         self.files = {}
-        self.root = Root(expires=EXPIRES, consistent_snapshot=True)
+        self.root = Root(expires=expires, consistent_snapshot=True)
         for name in names:
             self.root.add_key(self.signers[name][0].public_key, name)
-        self.targets = Targets(expires=EXPIRES)
-        self.snapshot = Snapshot(expires=EXPIRES)
-        self.timestamp = Timestamp(expires=EXPIRES)
+        self.targets = Targets(expires=expires)
+        self.snapshot = Snapshot(expires=expires)
+        self.timestamp = Timestamp(expires=expires)
         self.sign_root()
         self.publish(bump=False)
 
