@@ -61,7 +61,7 @@ async def attempt(server: dict, times: list, tries: int, flaws: int, buffer) -> 
             record["outcome"], record["reason"] = told
         if record["slot"] == slots[0]:
             break
-    record["spoilt"] = ""
+    record["spoilt"] = slots[1]  # damaged as it is: no series of crashes leads there
     startup.keep(bootrecord, bootrecord.planned(record))
 
 

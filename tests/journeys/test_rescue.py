@@ -46,6 +46,7 @@ def test_what_is_left_of_both_slots_makes_one_whole(station, first):
     assert len(fetched(station)) == 1
     record = record_of(node)
     assert (record["slot"], record["outcome"], record["reason"]) == ("b", "fell", "rescued")
+    assert (record["state"], record["spoilt"]) == ("steady", "a")
     assert node.resets == ["power_on", "hard"]
     files = flashfiles.read(node.flash.path, "data")
     assert not [path for path in files if "new" in path]
