@@ -154,6 +154,7 @@ async def _fetch(ports: Ports, version: str) -> tuple:
     board = ports.release["board"]
     waiting = _slots(ports.data)[1] + "/manifest.new"
     let_go(*_OTHERS)
+    files.make_folders(waiting)  # a damaged block may have taken the slot's
     try:
         from ota.device import fetch
 

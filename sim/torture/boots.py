@@ -82,8 +82,8 @@ class Starter:
     def survive(self, state: State) -> tuple[str, str, bool]:
         """Start from a damaged state: (verdict, what is wrong, whether the VM crashed).
 
-        Verdicts: "runs", "dead" (both slots are gone), "cable" (`vfs` is damaged); "" when the
-        node came to none of these, which is what must not be.
+        Verdicts: "runs", "dead" (both slots are gone), "cable" (`vfs` is damaged, or what of it
+        starts a slot: the node waits at its prompt); "" for none of these, which must not be.
         """
         node = self._node
         self._give(state)
@@ -150,6 +150,6 @@ def _verdict(node: Node, mark: int) -> str:
         return "runs"
     if "both slots are damaged" in text:
         return "dead"
-    if "the file system is damaged" in text:
+    if "the file system is damaged" in text or node.state == "prompt":
         return "cable"
     return ""

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 
 import pytest
 from updating import DEVICE, NEW, OLD
@@ -27,6 +28,14 @@ def test_an_update_from_offer_to_confirmation(node, fleet, make_release):
     assert node.record["slot"] == "b"
     assert node.record["outcome"] == ""
     assert not (node.data / "reports").exists()
+
+
+def test_an_idle_slot_that_damage_took_folder_and_all_is_made_again(node, fleet, make_release):
+    shutil.rmtree(node.slot("b"))
+    fleet.offered = ("7", "1.1.0")
+    node.take()
+    assert node.version == "1.1.0"
+    assert make_release("1.1.0", NEW).lies_in(node.slot("b"))
 
 
 def test_only_what_neither_slot_has_is_fetched(node, fleet):
