@@ -22,6 +22,7 @@ from sim.errors import DeadlineError, SimError
 from sim.hardware.flash import Flash
 from sim.hardware.lamp import LampCircuit
 from sim.loop import Loop, Timer, shared
+from sim.runtime import FIRMWARE_HEAP
 from sim.terminal import Terminal
 from sim.vm import Vm
 
@@ -41,7 +42,7 @@ class Node:
 
     `id`: the EUI-64 of the MAC, 16 hex digits. `history_bytes`: see Console.
     State: "off", "starting" (until boot.py), "running", "prompt", "asleep", "broken" (no VM).
-    `resets` names the cause of every start; `cuts` counts power cuts at flash operations.
+    `resets`: the cause of every start; `cuts`: power cuts at flash operations; `heap`: in KB.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Node:
         self.loop = loop or shared()
         self.state = "off"
         self.resets: list[str] = []
-        self.cuts = 0
+        self.cuts, self.heap = 0, FIRMWARE_HEAP
         self._vm: Vm | None = None
         self._ending: tuple[int | None, float] | None = None
         self._raw = False
@@ -193,6 +194,7 @@ class Node:
             page=self.flash.page_fd,
             uarts=[line.vm_end.fileno() for line in self.board.lines.values()],
             exited=self._exited,
+            heap=self.heap,
         )
         channel = Channel(self._vm.channel, self._asked)
         self._channel_fd = self._vm.channel.fileno()

@@ -44,12 +44,12 @@ def command() -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _STUB, str(Path(spec.origin).parent)]
 
 
-def node_command() -> list[str]:
+def node_command(heap: int = FIRMWARE_HEAP) -> list[str]:
     """Return the whole command of an emulated node's VM: capped heap, shims, then its REPL."""
     return [
         *command(),
         "-X",
-        f"heapsize={FIRMWARE_HEAP + SHIMS_HEAP}wK",
+        f"heapsize={heap + SHIMS_HEAP}wK",
         "-i",
         str(SHIMS / "_start.py"),
     ]

@@ -26,7 +26,7 @@ class Vm:
 
     `pipes`: the sockets (or files) that become its descriptors 0 (input), 1 (output, errors),
     4 (flash), 5 (flash control page) and, from 7 on, its serial lines. `exited` gets the raw wait
-    status.
+    status. `heap`: the firmware's, see runtime.
     """
 
     def __init__(
@@ -39,10 +39,11 @@ class Vm:
         page: int,
         uarts: Sequence[int],
         exited: Callable[[int], None],
+        heap: int = runtime.FIRMWARE_HEAP,
     ) -> None:
         self._loop = loop
         self._exited = exited
-        command = runtime.node_command()
+        command = runtime.node_command(heap)
         self.channel, theirs = socket.socketpair()
         read_end, self._life = os.pipe()
         wanted = {0: stdin, 1: stdout, 2: stdout, 3: theirs.fileno(), 4: flash, 5: page}

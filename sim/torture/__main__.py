@@ -110,7 +110,7 @@ def _torture(
         bench.found(runs)
         recordings = [bench.record(run) for run in runs]
         with teller.bar("states") as bar:
-            for done, total, tally in states.go_through(recordings, depth, workers):
+            for done, total, tally in states.go_through(recordings, depth, workers, folder):
                 figures.states.add(tally)
                 bar.at(done, total, f"states {figures.states.states}")
         if life_every:
@@ -120,7 +120,7 @@ def _torture(
     if blow_count:
         blows = damage.blows(recordings, blow_count, depth.seed)
         with teller.bar("damaged blocks") as bar:
-            for done, total, toll in damage.strike(recordings, blows, workers):
+            for done, total, toll in damage.strike(recordings, blows, workers, folder):
                 figures.toll.add(toll)
                 bar.at(done, total, f"damaged blocks {figures.toll.tried}")
 
@@ -141,6 +141,8 @@ def _live(
         for failure in FAILURES:
             step = every if failure == "power" else every * _OTHERS
             fates += lives.fates(run, len(recording.changes), step, seed, failure)
+        if run.version:
+            fates += lives.starved(run, every + 1)
         made = [bench.node(f"{run.name}-{i}", run) for i in range(min(nodes, len(fates)))]
         images = {node.id: node.flash.path.read_bytes() for node in made}
         street = lives.Street(bench, made, images)

@@ -98,7 +98,7 @@ def blows(recordings: Sequence[Recording], count: int, seed: int) -> list[Blow]:
 
 
 def strike(
-    recordings: Sequence[Recording], wanted: Sequence[Blow], workers: int
+    recordings: Sequence[Recording], wanted: Sequence[Blow], workers: int, folder: Path
 ) -> Iterator[tuple[int, int, Toll]]:
     """Yield (blows done, of how many, what came of the last ones)."""
     size = 10
@@ -107,7 +107,7 @@ def strike(
         workers,
         multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(tuple(recordings),),
+        initargs=(tuple(recordings), folder),
     ) as pool:
         waiting = [pool.submit(_strike, part) for part in parts]
         for done, each in enumerate(as_completed(waiting), 1):
@@ -149,19 +149,21 @@ def _content(state: State, blow: Blow) -> bytes:
     return (b"\xff" if blow.kind == "ones" else b"\0") * BLOCK_BYTES
 
 
+_folder: list[Path] = []
 _recordings: list[Recording] = []
 _anvils: dict[int, Anvil] = {}
 
 
-def _begin(recordings: tuple[Recording, ...]) -> None:
+def _begin(recordings: tuple[Recording, ...], folder: Path) -> None:
     _recordings[:] = recordings
+    _folder[:] = [folder]
 
 
 def _strike(wanted: tuple[Blow, ...]) -> Toll:
     toll = Toll()
     for blow in wanted:
         if blow.recording not in _anvils:
-            folder = Path(tempfile.mkdtemp(prefix="lamppost-torture-"))
+            folder = Path(tempfile.mkdtemp(dir=_folder[0]))
             _anvils[blow.recording] = Anvil(_recordings[blow.recording], folder)
         toll.add(_anvils[blow.recording].strike(blow))
     return toll

@@ -14,21 +14,28 @@ from queue import SimpleQueue
 
 from sim import flashfiles
 from sim.errors import DeadlineError, FlashError
+from sim.runtime import FIRMWARE_HEAP
 from sim.torture.content import damage
 from sim.torture.runs import FIRST, Bench, Run
-from sim.torture.tortured import Tortured
+from sim.torture.tortured import MEMORY, Tortured
 
 WHERE = ("before", "within", "after")
 _END_S = 300.0
 _LOOK_S = 0.2
 _SECOND = 30  # a second failure comes at one of so many changes after the first
 _ENDS = ("confirmed", "rolled_back", "failed", "expired")
-_ENROLLED = "enrol: certificate"
+_BLAMED = ("crash", "hang", MEMORY)  # a trial that met it is left: the old release runs on
+_HEAP_LEAST = 48
+_STARVED_S = 25.0
 
 
 @dataclass(frozen=True)
 class Fate:
-    """A failure: at which change of the run, where in it, of which kind, and whether again."""
+    """A failure: at which change of the run, where in it, of which kind, and whether again.
+
+    Of "memory" `change` is the firmware's heap in KB of 32-bit words, until the node has had it
+    for a while.
+    """
 
     run: Run
     change: int
@@ -62,6 +69,11 @@ def fates(run: Run, changes: int, every: int, seed: int, failure: str = "power")
     return found
 
 
+def starved(run: Run, every: int) -> list[Fate]:
+    """Return lives on heaps from what hardly starts to what nearly does for an update."""
+    return [Fate(run, heap, "before", MEMORY) for heap in range(_HEAP_LEAST, FIRMWARE_HEAP, every)]
+
+
 class Street:
     """Nodes of a bench, off, that live in parallel, each beginning with its `images` by id."""
 
@@ -93,7 +105,6 @@ class Street:
     def _life(self, fate: Fate, node: Tortured) -> Life:
         begin(node, self._images[node.id])
         dark_s, known, cuts = node.lamp.dark_s, len(node.lamp.history), node.cuts
-        node.failure = fate.failure
         faults = []
         try:
             end = self._update(fate, node) if fate.run.version else self._renewal(fate, node)
@@ -125,7 +136,11 @@ class Street:
     def _run(self, fate: Fate, node: Tortured, over: Callable[[], bool]) -> None:
         """Switch the node on until `over`; its failures come as they are due."""
         cuts = node.cuts
-        node.cut_power_at(fate.change, "change", fate.where)
+        if fate.failure == MEMORY:
+            _starve(node, fate.change, over)
+        else:
+            node.failure = fate.failure
+            node.cut_power_at(fate.change, "change", fate.where)
         node.power_on()
         again = fate.second
         end = time.monotonic() + _END_S
@@ -150,7 +165,7 @@ class Street:
         """Say what is wrong with the flash that a life left, and with what the server has."""
         data = flashfiles.read(node.flash.path, "data")
         found = []
-        blamed = fate.failure in ("crash", "hang") and end == "rolled_back"
+        blamed = fate.failure in _BLAMED and end == "rolled_back"
         if fate.run.version and end != fate.run.outcome and not blamed:
             found.append(f"the update came to {end}")
         wanted = FIRST if blamed else fate.run.ends_with
@@ -165,6 +180,18 @@ class Street:
         if lost := produced - unsent - stored:
             found.append(f"windows lost: {sorted(lost)}")
         return found
+
+
+def _starve(node: Tortured, heap: int, over: Callable[[], bool]) -> None:
+    """Let a node go on with too small a heap for a while, then give it back what it had."""
+    node.heap = heap
+    node.power_on()
+    end = time.monotonic() + _STARVED_S
+    while time.monotonic() < end and not over():
+        time.sleep(_LOOK_S)
+    node.power_off()
+    node.heap = FIRMWARE_HEAP
+    node.cuts += 1
 
 
 def begin(node: Tortured, image: bytes) -> None:

@@ -68,7 +68,7 @@ class Tally:
 
 
 def go_through(
-    recordings: Sequence[Recording], depth: Depth, workers: int
+    recordings: Sequence[Recording], depth: Depth, workers: int, folder: Path
 ) -> Iterator[tuple[int, int, Tally]]:
     """Yield (stretches done, of how many, what the last one found)."""
     stretches = [
@@ -81,7 +81,7 @@ def go_through(
         workers,
         multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(tuple(recordings), depth),
+        initargs=(tuple(recordings), folder, depth),
     ) as pool:
         waiting = [pool.submit(_stretch, number, start) for number, start in stretches]
         for done, each in enumerate(as_completed(waiting), 1):
@@ -199,18 +199,20 @@ def _fail(tally: Tally, place: str, found: Sequence[str]) -> None:
     tally.faults.append(f"{place}: {'; '.join(found)}")
 
 
+_folder: list[Path] = []
 _recordings: list[Recording] = []
 _walks: dict[int, Walk] = {}
 _rest: list[Depth] = []
 
 
-def _begin(recordings: tuple[Recording, ...], depth: Depth) -> None:
+def _begin(recordings: tuple[Recording, ...], folder: Path, depth: Depth) -> None:
     _recordings[:] = recordings
+    _folder[:] = [folder]
     _rest[:] = [depth]
 
 
 def _stretch(number: int, start: int) -> Tally:
     if number not in _walks:
-        folder = Path(tempfile.mkdtemp(prefix="lamppost-torture-"))
+        folder = Path(tempfile.mkdtemp(dir=_folder[0]))
         _walks[number] = Walk(_recordings[number], _rest[0], folder)
     return _walks[number].stretch(start, start + STRETCH)

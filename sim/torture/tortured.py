@@ -3,6 +3,9 @@
 from sim.board import HARD, POWER_ON, WATCHDOG
 from sim.node import Node
 
+MEMORY = "memory"
+"""The heap is too small for what the update needs; not a failure at one change."""
+
 FAILURES = {"power": None, "brown-out": POWER_ON, "crash": HARD, "hang": WATCHDOG}
 """How a node fails, and the cause that its next start is told; None: it stays off.
 
