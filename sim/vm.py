@@ -108,7 +108,9 @@ class Vm:
         return stat.rpartition(")")[2].split()[0]
 
     def _reap(self) -> None:
-        _, status = os.waitpid(self.pid, 0)
+        pid, status = os.waitpid(self.pid, os.WNOHANG)
+        if not pid:
+            return  # told of the VM before, whose pidfd had the same number
         self.alive = False
         self._loop.remove(self._pidfd)
         os.close(self._pidfd)

@@ -147,3 +147,12 @@ def test_each_part_has_a_run():
     for part in command.PHASES:
         assert command.wanted(frozenset([part]))
     assert [run.name for run in command.wanted(frozenset(["renewal"]))] == ["renewal"]
+
+
+def test_windows_of_a_start_without_a_clock_are_told_apart():
+    said = (
+        "boot: slot a, steady\nsample: window 5 of 2 s\nclock: set by sntp to 1\n"
+        "boot: slot a, steady\nsample: window 6 of 1 s\nboot: slot a, steady\n"
+        "clock: set by sntp to 2\nsample: window 7 of 1 s\n"
+    )
+    assert lives.undated(said) == {6}
