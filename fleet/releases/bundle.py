@@ -88,6 +88,13 @@ def read(data: bytes) -> Bundle:
     )
 
 
+def entries_of(data: bytes) -> tuple[Entry, ...]:
+    """Return the files of a manifest that was accepted."""
+    lines = io.BytesIO(data)
+    lines.readline()
+    return tuple(Entry(*found) for found in _entries(lines))
+
+
 def attestation(sbom: bytes) -> str | None:
     """Return the SHA-256 (hex) of the provenance that an SBOM names; None unless just one."""
     try:

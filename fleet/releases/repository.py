@@ -3,7 +3,7 @@
     tuf/metadata/  N.root.json, N.targets.json (signed offline), N.snapshot.json, timestamp.json
     tuf/targets/   BOARD/SHA256.VERSION.jsonl (consistent snapshots)
     tuf/keys/      *.pem of snapshot and timestamp: all the keys that a thief of the server gets
-    files/         SHA256: deflated content
+    files/         SHA256: deflated content; SHA256.OLDER: patches (also beside the manifests)
     evidence/      SHA256: SBOMs and provenance statements of releases
 
 Order of a release, so that a reader never sees half of one: files, manifest, targets, snapshot,
@@ -28,7 +28,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timest
 
 from fleet import atomic, limits
 from fleet.releases import bundle as bundles
-from fleet.releases import roots
+from fleet.releases import patches, roots
 from fleet.releases.bundle import Bundle
 from fleet.releases.errors import BadContent, KeyMissing, NoRepository, NotNewer
 from fleet.releases.roots import State
@@ -100,6 +100,7 @@ class Repository:
             manifest = self.target(bundle.header["board"], f"{digest}.{_name(bundle)}")
             manifest.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             atomic.write(manifest, bundle.manifest)
+            patches.store(self._files, manifest, self._listed(targets, bundle.target))
             snapshot = self._current_snapshot()
             if snapshot.meta["targets.json"].version != targets.version:
                 atomic.write(self.metadata(f"{targets.version}.targets.json"), bundle.targets)
@@ -190,6 +191,16 @@ class Repository:
         if "sha256" not in named.hashes:
             raise BadContent("targets.json names no SHA-256")
         return targets
+
+    def _listed(self, targets: Targets, but: str) -> list[Path]:
+        """Return the manifests of the other listed releases of the same board."""
+        board, slash, _ = but.partition("/")
+        found = []
+        for path, target in targets.targets.items():
+            if path.startswith(board + slash) and path != but:
+                name = f"{target.hashes.get('sha256')}.{path.removeprefix(board + slash)}"
+                found.append(self.target(board, name))
+        return [path for path in found if path.exists()]
 
     def _require_newer(self, targets: Targets, data: bytes) -> None:
         current = self._current_snapshot().meta["targets.json"].version

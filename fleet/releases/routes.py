@@ -26,8 +26,10 @@ MetadataName = Annotated[
     str,
     Path(pattern=r"^([1-9][0-9]{0,8}\.(root|snapshot|targets)|timestamp)\.json$"),
 ]
-TargetName = Annotated[str, Path(pattern=r"^[0-9a-f]{64}\.[0-9A-Za-z.+-]{1,64}\.jsonl$")]
-Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+TargetName = Annotated[
+    str, Path(pattern=r"^[0-9a-f]{64}\.[0-9A-Za-z.+-]{1,64}\.jsonl(\.[0-9a-f]{64})?$")
+]
+Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}(\.[0-9a-f]{64})?$")]
 
 
 class ReleaseOut(BaseModel):
@@ -188,13 +190,13 @@ async def metadata(request: Request, name: MetadataName) -> Response:
 
 @device_router.get("/tuf/targets/{board}/{name}", response_class=Response)
 async def target(request: Request, board: Board, name: TargetName) -> Response:
-    """Serve a manifest under its consistent-snapshot name."""
+    """Serve a manifest under its consistent-snapshot name, or a patch to it from another one."""
     path = context.of(request).repository.target(board, name)
     return static.response(request, path, lasting=True)
 
 
 @device_router.get("/files/{sha256}", response_class=Response)
 async def file(request: Request, sha256: Sha256) -> Response:
-    """Serve a file's deflated content by the SHA-256 of its plain content."""
+    """Serve a file's deflated content by the SHA-256 of its plain content, or a patch to it."""
     path = context.of(request).repository.file(sha256)
     return static.response(request, path, lasting=True)

@@ -83,19 +83,18 @@ async def role(client, data: str, name: str, told: dict, cap: int, update, *opti
     return found
 
 
-async def release(client, data: str, trusted, board: str, version: str, path: str) -> str:  # noqa: ANN001
-    """Get the manifest of a release into the file `path`; return its SHA-256 in hex.
+async def listed(client, data: str, trusted, name: str) -> tuple[int, str]:  # noqa: ANN001
+    """Return (length, hash in hex) of a release's manifest, which is the target `name`.
 
-    client, data: as for `refresh`, which returned `trusted`. Its form is not looked at here.
+    client, data: as for `refresh`, which returned `trusted`.
     """
-    name = "%s/%s.jsonl" % (board, version)
     found = await find(client, data, trusted, name)
     if found is None:
+        board, _, version = name[:-6].partition("/")
         raise Unsuited("%s for %s is not among the targets" % (version, board))
     if found[0] > limits.MANIFEST_BYTES:
         raise BadLength("manifest of %d bytes" % found[0])
-    await target(client, name, found, path)
-    return found[1]
+    return found
 
 
 async def find(client, data: str, trusted, name: str) -> tuple[int, str] | None:  # noqa: ANN001
@@ -115,15 +114,19 @@ async def target(client, name: str, found: tuple[int, str], path: str) -> None: 
     if await _there(path, found):
         return
     if not await _there(new, found):  # whole, when the power went just then
-        folder, slash, last = name.rpartition("/")
-        url = "/tuf/targets/%s%s%s.%s" % (folder, slash, digest, last)
         with open(new, "wb") as file:
-            n = await client.download(url, file.write, length)
+            n = await client.download(place(name, digest), file.write, length)
         if n != length:
             raise BadLength("%s: %d bytes, %d expected" % (name, n, length))
         if not await _there(new, found):
             raise BadHash("%s: other bytes than signed" % name)
     files.replace(new, path)
+
+
+def place(name: str, digest: str) -> str:
+    """Return the path of a target on the server (consistent snapshots)."""
+    folder, slash, last = name.rpartition("/")
+    return "/tuf/targets/%s%s%s.%s" % (folder, slash, digest, last)
 
 
 async def _there(path: str, found: tuple[int, str]) -> bool:

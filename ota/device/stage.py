@@ -36,7 +36,9 @@ async def fill(client, data: str, idle: str, active: str) -> tuple[int, int]:  #
                 continue
             new = data + _NEW
             if not await _copy(active, size, digest, new):
-                fetched = await _get(client, data, size, digest, zsize)
+                wanted = size, digest, zsize // 2
+                fetched = await _patched(client, data, active, path, wanted)
+                fetched = fetched or await _get(client, data, size, digest, zsize)
                 count += fetched > 0
                 total += fetched
             files.make_folders(place)
@@ -93,6 +95,22 @@ def _place_of(digest: str, slot: str) -> str:
             if found == digest:
                 return slot + "/" + path
     return ""
+
+
+async def _patched(client, data: str, active: str, path: str, wanted: tuple) -> int:  # noqa: ANN001
+    """Make a file of the running slot's one at the same path; the bytes fetched, 0 if none."""
+    old = ""
+    with open(active + _MANIFEST, "rb") as lines:
+        lines.readline()
+        for known, _, digest, _ in manifest.entries(lines):
+            if known == path:
+                old = digest
+    if not old:
+        return 0
+    from ota.device import patch
+
+    url = "/files/%s.%s" % (wanted[1], old)
+    return await patch.get(client, data, url, active + "/" + path, data + _NEW, wanted)
 
 
 async def _get(client, data: str, size: int, digest: str, zsize: int) -> int:  # noqa: ANN001

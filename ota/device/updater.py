@@ -9,6 +9,7 @@ and each may be carried out twice.
 """
 
 import gc
+import os
 import sys
 
 from ota.core.errors import (
@@ -30,6 +31,7 @@ _OTHERS = (
     "device.poll",
     "device.report",
     "device.stage",
+    "device.patch",
     "device.swap",
     "core.bootrecord",
     "core.manifest",
@@ -152,19 +154,31 @@ async def _carry_out(ports: Ports, effect: tuple) -> tuple | None:
 async def _fetch(ports: Ports, version: str) -> tuple:
     """Have TUF vouch for the manifest, and see whether it suits this node."""
     board = ports.release["board"]
-    waiting = _slots(ports.data)[1] + "/manifest.new"
+    active, idle = _slots(ports.data)
+    waiting = idle + "/manifest.new"
+    name = "%s/%s.jsonl" % (board, version)
     let_go(*_OTHERS)
     files.make_folders(waiting)  # a damaged block may have taken the slot's
     try:
         from ota.device import fetch
 
         trusted = await fetch.refresh(ports.client, ports.data, ports.factory, ports.now())
-        digest = await fetch.release(ports.client, ports.data, trusted, board, version, waiting)
+        found = await fetch.listed(ports.client, ports.data, trusted, name)
+        url = fetch.place(name, found[1])
         listed = trusted.targets["version"]
         ports.note()
     finally:
         trusted = fetch = None
         let_go("device.fetch", "device.delegated", *_rules())
+    digest = found[1]
+    if not await _patched(ports, url, found, active, waiting):
+        from ota.device import fetch
+
+        try:
+            await fetch.target(ports.client, name, found, waiting)
+        finally:
+            fetch = None
+            let_go("device.fetch", *_rules())
     from ota.core import bootrecord, manifest, versions
     from ota.device import swap
 
@@ -177,6 +191,28 @@ async def _fetch(ports: Ports, version: str) -> tuple:
     # From here on a crash must not lead back to what may be below the new floor.
     files.remove(waiting[:-4] + ".jsonl")
     return "genuine", digest, head["floor"], listed
+
+
+async def _patched(ports: Ports, url: str, found: tuple, active: str, waiting: str) -> bool:
+    """Make a manifest of the running one and what has changed; False when that cannot be."""
+    old = active + "/manifest.jsonl"
+    size, digest = found
+    if await files.matches(waiting, size, digest):
+        return True
+    from ota.device import patch
+
+    try:
+        with open(old, "rb") as file:
+            url = "%s.%s" % (url, await files.copy(file, None, os.stat(old)[6]))
+        new = ports.data + "/new"
+        if await patch.get(ports.client, ports.data, url, old, new, (size, digest, size // 2)):
+            files.make_folders(waiting)
+            files.replace(new, waiting)
+            return True
+    finally:
+        patch = None
+        let_go("device.patch")
+    return False
 
 
 async def _fill(ports: Ports) -> tuple:

@@ -106,9 +106,8 @@ class _DeflateIO:
     """MicroPython's deflate.DeflateIO as far as the node uses it: readinto, explicit window."""
 
     def __init__(self, stream, form, wbits):
-        assert form == 1
         self._stream = stream
-        self._inflater = zlib.decompressobj(wbits)
+        self._inflater = zlib.decompressobj(wbits if form == 2 else -wbits)
         self._ready = b""
 
     def readinto(self, buffer):
@@ -131,7 +130,7 @@ def deflate(monkeypatch):
     """Put a twin of MicroPython's deflate module where CPython has none."""
     twin = types.ModuleType("deflate")
     twin.DeflateIO = _DeflateIO
-    twin.ZLIB = 1
+    twin.RAW, twin.ZLIB = 1, 2
     monkeypatch.setitem(sys.modules, "deflate", twin)
     return twin
 

@@ -1,7 +1,9 @@
 """The online half of the TUF repository: signed anew in time, with keys that root.json names."""
 
 import asyncio
+import hashlib
 import json
+import random
 import time
 from types import SimpleNamespace
 
@@ -9,6 +11,7 @@ import pytest
 from bundles import release
 
 from fleet import atomic, limits, server
+from fleet.releases import patches
 from fleet.releases.bundle import read as read_bundle
 from fleet.releases.errors import NoRepository
 from fleet.releases.repository import Repository
@@ -18,6 +21,7 @@ from ota.build.bundle import pack
 
 NOW = int(time.time())
 DAY = 86400
+OTHERS = {f"firmware/n{n}.mpy": b"%d" % n * 400 for n in range(30)}
 
 
 @pytest.fixture
@@ -149,3 +153,35 @@ def test_what_cannot_be_signed_is_logged_as_an_error(home, caplog):
             record.levelname == "ERROR" and said in record.getMessage()
             for record in caplog.records
         ), caplog.text
+
+
+def test_what_changed_between_listed_releases_is_kept_as_patches(home):
+    """Both ways, from each to each; not where the whole is as short, nor of other boards."""
+    online, manager = Repository(home), repository.Home(home.root)
+    body = random.Random(3).randbytes(3000)
+    made = {}
+    for version, board, main in (
+        ("1.0.0", "esp32", body),
+        ("1.1.0", "esp32", body[:1500] + b"line" + body[1500:]),
+        ("1.2.0", "esp32", random.Random(4).randbytes(3000)),
+        ("1.0.0", "esp32c3", body[:100] + body),
+    ):
+        files = {"firmware/main.mpy": main, "firmware/other.mpy": body[:900], **OTHERS}
+        one = release(version, board, files)
+        data = pack(one, repository.publish(manager, one, None))
+        online.accept(read_bundle(data), NOW)
+        made[version, board] = one, main
+    (first, old), (second, new) = made["1.0.0", "esp32"], made["1.1.0", "esp32"]
+    for older, newer, before, after in ((first, second, old, new), (second, first, new, old)):
+        path = home.files / f"{sha256(after)}.{sha256(before)}"
+        assert path.stat().st_size < 100
+        assert patches.apply(before, path.read_bytes()) == after
+        name = f"{sha256(newer.manifest)}.{newer.header.version}.jsonl.{sha256(older.manifest)}"
+        patch = online.target("esp32", name).read_bytes()
+        assert len(patch) < len(newer.manifest) // 3
+        assert patches.apply(older.manifest, patch) == newer.manifest
+    assert len([path for path in home.files.iterdir() if "." in path.name]) == 2
+
+
+def sha256(data):
+    return hashlib.sha256(data).hexdigest()

@@ -1,6 +1,7 @@
 """The benchmark driver, on the benchmark of releases."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,18 @@ def test_rows_carry_ratios_and_how_to_repeat_them():
     assert update["ratio"] < 0.2
     budget = next(row for row in rows if "budget" in row["name"])
     assert budget["ratio"] <= 1
+
+
+def test_a_changed_line_costs_less_than_four_hundredths_of_the_release():
+    bench = runpy.run_path(str(RUN.with_name("bench_bytes.py")))
+    before, after = bench["LINES"]["tasks/update.py"]
+    text = bench["source"]("tasks/update.py")
+    old = bench["build"]("1.0.0", {})
+    new = bench["build"]("1.0.1", {"tasks/update.py": text.replace(before, after, 1)})
+    assert new.manifest != old.manifest
+    cost = bench["fetched"](old, new) + bench["metadata"](new)
+    assert cost < 0.04 * bench["whole"](old)
+    assert bench["fetched"](old, new) < 1024
 
 
 def test_an_unknown_benchmark_is_named():

@@ -126,7 +126,9 @@ def test_the_release_comes_by_a_delegated_role(tree, flash, repository, tmp_path
         data = str(flash.data)
         trusted = await fetch.refresh(flash.client, data, str(flash.factory), NOW)
         path = str(tmp_path / "manifest")
-        return await fetch.release(flash.client, data, trusted, "esp32", "1.0.0", path)
+        found = await fetch.listed(flash.client, data, trusted, PATH)
+        await fetch.target(flash.client, PATH, found, path)
+        return found[1]
 
     assert asyncio.run(main()) == digest
     assert (tmp_path / "manifest").read_bytes() == b"manifest"
