@@ -49,6 +49,7 @@ _UPDATER = (
     "ota.device.fetch",
     "ota.core.manifest",
     "ota.device.stage",
+    "ota.device.patch",
     "ota.device.poll",
     "ota.device.report",
     "ota.device.swap",

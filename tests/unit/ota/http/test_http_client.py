@@ -195,6 +195,18 @@ def test_download_refused_leaves_the_sink_untouched():
     run(scenario, head(b"Content-Length: 4", body=b"none", status=b"404 Not Found"), OK)
 
 
+def test_part_of_a_file_that_nobody_asked_for_is_not_the_file():
+    """No range is ever asked for, so a proxy that ignores or invents one cannot shift bytes."""
+
+    async def scenario(client, script):
+        with pytest.raises(errors.ServerError) as caught:
+            await client.download("/f", pytest.fail, 100)
+        assert caught.value.status == 206
+
+    part = (b"Content-Range: bytes 5-9/10", b"Content-Length: 5")
+    run(scenario, head(*part, body=b"hello", status=b"206 Partial Content"))
+
+
 def test_a_sink_that_fails_closes_the_connection_and_travels():
     def sink(view):
         raise OSError(28, "full")
