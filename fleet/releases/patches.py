@@ -100,8 +100,11 @@ def _between(files: Path, older: _Release, newer: _Release) -> None:
         before = older.files.get(name, sha256)
         path = files / f"{sha256}.{before}"
         if before != sha256 and not path.exists():
-            patch = make(older.plain(before), newer.plain(sha256))
-            _keep(path, patch, (files / sha256).stat().st_size)
+            try:
+                patch = make(older.plain(before), newer.plain(sha256))
+                _keep(path, patch, (files / sha256).stat().st_size)
+            except (zlib.error, OSError):
+                continue  # a damaged or missing file: nodes refuse it, an upload shall mend it
 
 
 def _keep(path: Path, patch: bytes, whole: int) -> None:

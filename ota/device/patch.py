@@ -71,6 +71,8 @@ async def _apply(data: str, old: str, new: str, size: int) -> str:
                 except (OSError, EOFError, ValueError):
                     raise BadFormat("patch: deflate is corrupt")
             size -= count
+        if patch.read(1):
+            raise BadFormat("patch: makes too much")
     return hexlify(sum_.digest()).decode()
 
 

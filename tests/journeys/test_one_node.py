@@ -153,8 +153,8 @@ def test_a_file_that_is_not_what_was_signed_is_refused(city, node, damage):
     version = f"1.4.{number}"
     city.release(version, gate(700 + number))
     (changed,) = files_of(city, version) - files_of(city, "1.0.0")
-    path = city.home / "server" / changed
-    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    for path in (city.home / "server" / "files").glob(Path(changed).name + "*"):
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))  # the file, and patches to it
     city.wait_action(city.rollout(version, node), node, "failed", 60)
     assert runs(node) == "1.0.0"
     node.wait_text("acknowledged", 30, node.console.length)

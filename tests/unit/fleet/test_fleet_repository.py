@@ -183,5 +183,18 @@ def test_what_changed_between_listed_releases_is_kept_as_patches(home):
     assert len([path for path in home.files.iterdir() if "." in path.name]) == 2
 
 
+@pytest.mark.parametrize("damage", [b"", b"no deflate", None])
+def test_a_damaged_file_keeps_no_later_release_from_being_taken(home, damage):
+    online, manager = Repository(home), repository.Home(home.root)
+    for version in ("1.0.0", "1.1.0"):
+        main = version.encode() * 300
+        one = release(version, "esp32", {"firmware/main.mpy": main})
+        data = pack(one, repository.publish(manager, one, None))
+        assert f"esp32/{version}.jsonl" in online.accept(read_bundle(data), NOW).listed
+        (home.files / sha256(main)).unlink()
+        if damage is not None:
+            (home.files / sha256(main)).write_bytes(damage)
+
+
 def sha256(data):
     return hashlib.sha256(data).hexdigest()
