@@ -207,7 +207,9 @@ async def _choose(client, fetch, trusted, heads: list) -> str:  # noqa: ANN001
             ranked.append((version not in _failed, version == ran, key, version))
     for _, _, _, version in sorted(ranked, reverse=True):
         try:
-            await fetch.release(client, "/data", trusted, board, version, _NEW)
+            name = "%s/%s.jsonl" % (board, version)
+            found = await fetch.listed(client, "/data", trusted, name)
+            await fetch.target(client, name, found, _NEW)
             with open(_NEW, "rb") as file:
                 head = manifest.whole(file)
             runtime = "%d.%d.%d" % tuple(sys.implementation.version[:3])

@@ -5,14 +5,14 @@ segment makes), packed, each u16, big-endian; then so many packed bytes of raw d
 window begins with that part. A stored block puts it there: DeflateIO takes no dictionary.
 
 A patch proves nothing: what it makes has the signed hash, or is thrown away and the whole file
-fetched instead. Loaded for one file and let go.
+fetched instead. Loaded for a manifest, and beside ota.device.stage.
 """
 
 import struct
 from binascii import hexlify
 from hashlib import sha256
 
-from ota.core import limits
+from ota.core import limits, manifest
 from ota.core.errors import BadFormat, RepositoryError, ServerError, TooLong
 from ota.device import files
 
@@ -43,6 +43,20 @@ async def get(client, data: str, url: str, old: str, new: str, wanted: tuple) ->
     finally:
         files.remove(data + _PATCH)
     return 0
+
+
+async def file(client, data: str, active: str, path: str, wanted: tuple) -> int:  # noqa: ANN001
+    """Make DATA/new of the file at that path in the slot at `active`; otherwise like `get`."""
+    old = ""
+    with open(active + "/manifest.jsonl", "rb") as lines:
+        lines.readline()
+        for known, _, digest, _ in manifest.entries(lines):
+            if known == path:
+                old = digest
+    if not old:
+        return 0
+    url = "/files/%s.%s" % (wanted[1], old)
+    return await get(client, data, url, active + "/" + path, data + "/new", wanted)
 
 
 async def _apply(data: str, old: str, new: str, size: int) -> str:

@@ -19,11 +19,12 @@ _NEW = "/new"
 _PACKED = "/new.z"
 
 
-async def fill(client, data: str, idle: str, active: str) -> tuple[int, int]:  # noqa: ANN001
+async def fill(client, data: str, idle: str, active: str, patch=None) -> tuple[int, int]:  # noqa: ANN001
     """Make the slot at `idle` hold the release of its waiting manifest.
 
-    client: http.Client; data: "/data"; idle, active: folders of the slots. Returns (files, bytes)
-    fetched. Raises RepositoryError, NetworkError, ServerError; OSError from the flash.
+    client: http.Client; data: "/data"; idle, active: folders of the slots; patch: the module
+    ota.device.patch, None to fetch whole files only. Returns (files, bytes) fetched. Raises
+    RepositoryError, NetworkError, ServerError; OSError from the flash.
     """
     files.remove(idle + _MANIFEST)
     await _sweep(idle)
@@ -36,8 +37,10 @@ async def fill(client, data: str, idle: str, active: str) -> tuple[int, int]:  #
                 continue
             new = data + _NEW
             if not await _copy(active, size, digest, new):
-                wanted = size, digest, zsize // 2
-                fetched = await _patched(client, data, active, path, wanted)
+                fetched = 0
+                if patch:
+                    wanted = size, digest, zsize // 2
+                    fetched = await patch.file(client, data, active, path, wanted)
                 fetched = fetched or await _get(client, data, size, digest, zsize)
                 count += fetched > 0
                 total += fetched
@@ -95,22 +98,6 @@ def _place_of(digest: str, slot: str) -> str:
             if found == digest:
                 return slot + "/" + path
     return ""
-
-
-async def _patched(client, data: str, active: str, path: str, wanted: tuple) -> int:  # noqa: ANN001
-    """Make a file of the running slot's one at the same path; the bytes fetched, 0 if none."""
-    old = ""
-    with open(active + _MANIFEST, "rb") as lines:
-        lines.readline()
-        for known, _, digest, _ in manifest.entries(lines):
-            if known == path:
-                old = digest
-    if not old:
-        return 0
-    from ota.device import patch
-
-    url = "/files/%s.%s" % (wanted[1], old)
-    return await patch.get(client, data, url, active + "/" + path, data + _NEW, wanted)
 
 
 async def _get(client, data: str, size: int, digest: str, zsize: int) -> int:  # noqa: ANN001

@@ -218,9 +218,9 @@ async def _patched(ports: Ports, url: str, found: tuple, active: str, waiting: s
 async def _fill(ports: Ports) -> tuple:
     active, idle = _slots(ports.data)
     let_go(*_OTHERS)
-    from ota.device import stage
+    from ota.device import patch, stage
 
-    count, total = await stage.fill(ports.client, ports.data, idle, active)
+    count, total = await stage.fill(ports.client, ports.data, idle, active, patch)
     ports.note()
     ports.say("update: %d files fetched, %d bytes" % (count, total))
     return ("filled",)

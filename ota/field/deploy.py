@@ -141,8 +141,10 @@ class _Session:
     def _objection(self) -> str:
         port, told, header = self._cable.port, self.told, self._offline.header
         if not told.slot.startswith("/data/"):
-            return f"{port}: both slots are damaged, or this is no node of ours: give it a whole"
-            " image (`lamppost node image`)"
+            return (
+                f"{port}: both slots are damaged, or this is no node of ours: one with a network"
+                " heals itself, any other takes a whole image (`lamppost node image`)"
+            )
         if told.board != header.board:
             return f"{port}: the node is an {told.board}, the bundle is for {header.board}"
         if told.version == header.version:
