@@ -27,6 +27,7 @@ _JOIN_S = 20
 _WAIT_S = 300  # after a first failure, unless the config polls faster; then twice as long, ...
 _WAIT_MAX_S = 3600  # ... up to this
 _FLAWS_MAX = 4  # attempts that the flash ended, before `data` is formatted
+_TIMES_MAX = 4  # servers; with no name server, more would outlast the watchdog
 _CONFIG_BYTES = 4096
 _BUFFER_BYTES = 3072
 
@@ -99,8 +100,7 @@ async def _heal() -> None:
         wait_s = _WAIT_S
         configs = [each for each in (_config("/etc"), _config("/data")) if each]
         try:
-            wifi, server, times, poll_s, pins = configs[tries % len(configs)]
-            wait_s = min(max(poll_s, 1), wait_s)
+            wifi, server, times, wait_s, pins = configs[tries % len(configs)]
             await _join(wifi)
             buffer = buffer or _claim(pins)
             await reinstall.attempt(server, times, tries, flaws, buffer)
@@ -122,30 +122,31 @@ async def _heal() -> None:
 
 
 def _config(folder: str) -> tuple | None:
-    """Read (Wi-Fi, server, time servers, seconds between polls, pins of a bus) of a config.
+    """Read (Wi-Fi, server, time servers, seconds between polls, pins of a bus) from a config.
 
     No more: a config that is wrong elsewhere still leads to the server. None without these.
     """
     try:
         with open(folder + "/config.json", "rb") as file:
             found = json.loads(file.read(_CONFIG_BYTES))
+        times, poll_s = found.get("time_servers"), found.get("poll_s")
         return (
             found["wifi"],
             found["server"],
-            found.get("time_servers", ()),
-            found.get("poll_s", _WAIT_S),
-            _pins(found.get("parts", {})),
+            times[:_TIMES_MAX] if type(times) is list else (),
+            min(max(poll_s, 1), _WAIT_S) if type(poll_s) is int else _WAIT_S,
+            _pins(found.get("parts")),
         )
     except Exception as error:  # whatever lies there
         _say("%s/config.json: %s" % (folder, error))
         return None
 
 
-def _pins(parts: dict) -> tuple | None:
+def _pins(parts) -> tuple | None:  # noqa: ANN001 - any JSON
     """Return two pins of a bus, where an idle UART does no harm; None when none is named."""
-    for part in parts.values():
+    for part in parts.values() if type(parts) is dict else ():
         for first, second in (("tx", "rx"), ("scl", "sda")):
-            if first in part and second in part:
+            if type(part) is dict and first in part and second in part:
                 return part[first], part[second]
     return None
 

@@ -6,6 +6,7 @@ Journeys with the real ones: tests/journeys/test_rescue.py.
 import asyncio
 import contextlib
 import importlib.util
+import json
 import sys
 import time
 from pathlib import Path
@@ -125,11 +126,52 @@ def test_a_servers_wish_for_rest_is_heard(heal):
     assert 1000 <= waits[0] <= 1250
 
 
-@pytest.mark.parametrize("wrong", ["x", None, [], {}])
-def test_a_poll_interval_that_is_none_stops_nothing(heal, wrong):
-    waits, given, _, _ = heal([], config("one", poll_s=wrong), config("two"))
-    assert [each[0]["address"] for each in given] == ["two"]
-    assert waits[0] >= 300
+@pytest.fixture
+def read(load, monkeypatch, tmp_path):
+    """Give a function: the text of a config -> what the rescue takes from it."""
+
+    def run(text):
+        (tmp_path / "config.json").write_text(text)
+        rescue = load(
+            "rescue",
+            **dict.fromkeys(("esp32", "machine", "network", "vfs"), SimpleNamespace()),
+            startup=SimpleNamespace(say=lambda _: None),
+        )
+        return rescue._config(str(tmp_path))
+
+    return run
+
+
+GOOD = {"wifi": WIFI, "server": SERVER}
+
+
+def test_wifi_and_server_are_all_that_a_config_needs(read):
+    assert read(json.dumps(GOOD)) == (WIFI, SERVER, (), 300, None)
+
+
+@pytest.mark.parametrize("key", ["time_servers", "poll_s", "parts", "sample_s", "v"])
+@pytest.mark.parametrize("wrong", ["x", None, 7.5, {"a": 1}, {"a": {"tx": 1}}, [[]], True])
+def test_what_is_wrong_elsewhere_does_not_matter(read, key, wrong):
+    wifi, server, times, wait_s, pins = read(json.dumps(GOOD | {key: wrong}))
+    assert (wifi, server, pins) == (WIFI, SERVER, None)
+    assert times in ((), [[]])
+    assert wait_s == 300
+
+
+@pytest.mark.parametrize("text", ["", "[", "[1]", "null", "{}", '{"wifi": {}}', "\x00" * 5000])
+def test_what_is_no_config_is_none(read, text):
+    assert read(text) is None
+
+
+def test_bounds_and_pins(read):
+    found = read(
+        json.dumps(
+            GOOD
+            | {"poll_s": -5, "time_servers": [{"host": str(n)} for n in range(9)]}
+            | {"parts": {"lamp": {"pin": 25}, "climate": {"scl": 22, "sda": 21}}}
+        )
+    )
+    assert (len(found[2]), *found[3:]) == (4, 1, (22, 21))
 
 
 def test_without_a_config_it_waits_and_looks_again(heal):
