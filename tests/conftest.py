@@ -3,6 +3,7 @@
 import gc
 import os
 import secrets
+import signal
 import sys
 from pathlib import Path
 
@@ -13,6 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 import fleetserver
 import postgres
+
+# A suite in the background ignores Ctrl-C, and so would the commands that it starts and stops.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A node's code asks for this after every write; here it would flush the whole machine's disks.
 os.sync = lambda: None

@@ -6,7 +6,7 @@ said otherwise):
     0   armed (0 or 1)          4  kind (u8: 0 read, 1 erase, 2 write, 3 erase or write)
     5   where (u8: 0 before, 1 within, 2 after)      8  operations left until the cut
     6   keep a journal (u8: 0 or 1)
-    16  reads      20  erases      24  writes      28  app that runs (0: the only one)
+    16  reads      20  erases      24  writes      28  app that runs, where there is more than one
     64  erases of each 4 KiB block, and behind these the journal: for each erase and write its
         address, its length (0: an erase of a block) and its data
 

@@ -11,6 +11,9 @@ import struct
 from binascii import crc32, hexlify
 from hashlib import sha256
 
+import _host
+import esp32
+
 FACTORY = -1
 _ENTRY = "<I20sII"
 _SIZE = 32
@@ -19,6 +22,9 @@ _BLANK = 0xFFFFFFFF
 _MAGIC = 0xE9
 _HEADER = 24
 _PIECE = 4096
+_SECTOR = 4096
+_APP = 28  # on the control page: which app runs, kept over soft resets
+_OTA = 0x10  # subtypes of apps: the factory's is 0
 
 
 def start(entries: list, apps: int, factory: bool) -> tuple:
@@ -114,3 +120,74 @@ def _entry(sequence: int, state: int) -> bytes:
 
 def _with(entry: bytes, state: int) -> bytes:
     return entry[:24] + struct.pack("<I", state) + entry[28:]
+
+
+class Choice:
+    """The app partitions of a flash, and `otadata`, at the address `data`, which says which runs.
+
+    apps: as Partition.info() has them.
+    """
+
+    def __init__(self, data: int, apps: list) -> None:
+        self._data = data
+        self._ota = sorted([info for info in apps if info[1] & _OTA])
+        self._factory = [info for info in apps if not info[1] & _OTA]
+
+    def start(self) -> None:
+        """Do what the bootloader does at a reset; an app that is damaged makes way for another."""
+        app, entries = start(self._entries(), len(self._ota), bool(self._factory))
+        self._write(entries)
+        order = self._factory + self._ota
+        at = app + len(self._factory)
+        for info in order[at::-1] + order[at + 1 :]:
+            if self._is_sound(info):
+                esp32._put(_APP, order.index(info))  # noqa: SLF001
+                return
+        while True:  # it tries for ever
+            _host.halt(_host.RESET, b"\x00")
+
+    def running(self) -> tuple:
+        """Give the app that runs."""
+        word = bytearray(4)
+        esp32._page.seek(_APP)  # noqa: SLF001
+        esp32._page.readinto(word)  # noqa: SLF001
+        return (self._factory + self._ota)[struct.unpack("<I", word)[0]]
+
+    def in_force(self) -> tuple:
+        """Give the app that the next reset starts."""
+        app = boot(self._entries(), len(self._ota), bool(self._factory))
+        return self._factory[0] if app == FACTORY else self._ota[app]
+
+    def after(self, info: tuple) -> tuple:
+        """Give the app that is next in turn to be written."""
+        at = self._ota.index(info) + 1 if info in self._ota else 0
+        return self._ota[at % len(self._ota)]
+
+    def aim(self, info: tuple) -> None:
+        """Put an app in force from the next reset on; OSError when it is damaged."""
+        if info not in self._ota or not self._is_sound(info):
+            raise OSError(-0x1503, "ESP_ERR_OTA_VALIDATE_FAILED")
+        self._write(aim(self._entries(), len(self._ota), self._ota.index(info)))
+
+    def keep(self) -> None:
+        """Mark the app in force as valid."""
+        self._write(keep(self._entries()))
+
+    def _is_sound(self, info: tuple) -> bool:
+        return sound(lambda offset, size: _peek(info[2] + offset, size), info[3])
+
+    def _entries(self) -> list:
+        return [_peek(self._data + sector * _SECTOR, _SIZE) for sector in (0, 1)]
+
+    def _write(self, entries: list) -> None:
+        for sector, old in enumerate(self._entries()):
+            if old != entries[sector]:
+                address = self._data + sector * _SECTOR
+                esp32._erase(address)  # noqa: SLF001
+                esp32._write(address, memoryview(entries[sector]))  # noqa: SLF001
+
+
+def _peek(address: int, size: int) -> bytes:
+    """Read without counting: it is the bootloader that looks."""
+    esp32._flash.seek(address)  # noqa: SLF001
+    return esp32._flash.read(size)  # noqa: SLF001

@@ -18,8 +18,7 @@ import network
 def start(names: dict) -> None:
     """Leave the host's files, mount flash at /, run boot.py and main.py; then comes the REPL."""
     raw = _hello()
-    if machine._cause != machine.SOFT_RESET:  # noqa: SLF001
-        esp32.start()
+    esp32.start(machine._cause != machine.SOFT_RESET)  # noqa: SLF001
     sys.path[:] = ["", ".frozen", "/lib"]
     sys.argv[:] = []
     vfs.umount("/")

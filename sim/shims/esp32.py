@@ -7,7 +7,6 @@ As on NOR flash an erase sets a block to ones and a program only clears bits.
 
 import struct
 
-import _bootloader
 import _host
 
 HEAP_DATA = 4
@@ -29,11 +28,8 @@ _BEFORE, _WITHIN, _AFTER = range(3)
 _JOURNAL = 6  # offsets on the control page
 _LEFT = 8
 _COUNTS = 16
-_APP = 28  # which app the bootloader started, kept over soft resets; 0: the only one
 _WEAR = 64
-_OTA = 0x10  # subtypes of apps: the factory's is 0
 _OTADATA = 0
-_ENTRY_BYTES = 32
 
 _flash = open(_FLASH_FD, "r+b", 0)
 _page = open(_PAGE_FD, "r+b", 0)
@@ -41,6 +37,7 @@ _control = bytearray(_COUNTS + 12)
 _word = bytearray(4)
 _old = bytearray(_PIECE)
 _ones = memoryview(b"\xff" * _PIECE)
+_choice = None  # a _bootloader.Choice, where the table has more than one app
 
 
 def idf_heap_info(capabilities: int) -> list:
@@ -140,10 +137,11 @@ class Partition:
     def __init__(self, which: object, block_size: int = _BLOCK) -> None:
         if type(which) is tuple:  # an entry of the table, from `find`
             found = [which]
-        elif which == self.BOOT:
-            found = [_Apps().in_force()]
-        elif which == self.RUNNING:
-            found = [_Apps().running()]
+        elif type(which) is int:
+            if _choice:
+                found = [_choice.in_force() if which == self.BOOT else _choice.running()]
+            else:  # the stock layout has one app, and nothing that says what to boot
+                found = _table(self.TYPE_APP, 0xFF, None) if which == self.RUNNING else None
         else:
             found = _table(self.TYPE_DATA, 0xFF, which) or _table(self.TYPE_APP, 0xFF, which)
         if not found:
@@ -196,94 +194,33 @@ class Partition:
 
     def set_boot(self) -> None:
         """Put this app in force from the next reset on, for one start unless it is kept."""
-        apps = _Apps()
-        if self._info not in apps.all or not _bootloader.sound(self._peek, self._size):
-            raise OSError(-0x1503, "ESP_ERR_OTA_VALIDATE_FAILED")
-        apps.write(_bootloader.aim(apps.entries(), len(apps.ota), apps.ota.index(self._info)))
+        if not _choice:
+            raise OSError(_ENOENT)
+        _choice.aim(self._info)
 
     def get_next_update(self) -> object:
         """The app partition that comes after this one, in turn."""
-        ota = _Apps().ota
-        if not ota:
+        if not _choice:
             raise OSError(_ENOENT)
-        at = ota.index(self._info) + 1 if self._info in ota else 0
-        return Partition(ota[at % len(ota)])
+        return Partition(_choice.after(self._info))
 
     @staticmethod
     def mark_app_valid_cancel_rollback() -> None:
         """Keep the app in force."""
-        apps = _Apps()
-        if not apps.data:
-            raise OSError(-261, "ESP_ERR_NOT_FOUND")
-        apps.write(_bootloader.keep(apps.entries()))
-
-    def _peek(self, offset: int, size: int) -> bytes:
-        """Read without counting: it is the bootloader that looks."""
-        _flash.seek(self._start + offset)
-        return _flash.read(size)
+        if _choice:
+            _choice.keep()
 
 
-class _Apps:
-    """The app partitions, and `otadata`, which says what is in force among them."""
+def start(reset: bool) -> None:
+    """Let the bootloader choose, where there is a choice: at each start, before `/` changes."""
+    global _choice
+    found = _table(Partition.TYPE_DATA, _OTADATA, None)
+    if found:
+        import _bootloader
 
-    def __init__(self) -> None:
-        self.all = _table(Partition.TYPE_APP, 0xFF, None)
-        self.ota = sorted([info for info in self.all if info[1] & _OTA])
-        self.factory = [info for info in self.all if not info[1] & _OTA]
-        found = _table(Partition.TYPE_DATA, _OTADATA, None)
-        self.data = found[0][2] if found and self.ota else 0
-
-    def entries(self) -> list:
-        """Read both entries."""
-        found = []
-        for sector in (0, 1):
-            _flash.seek(self.data + sector * _BLOCK)
-            found.append(_flash.read(_ENTRY_BYTES))
-        return found
-
-    def write(self, entries: list) -> None:
-        """Write what has changed."""
-        for sector, (old, new) in enumerate(zip(self.entries(), entries)):  # noqa: B905 - not in MicroPython
-            if old != new:
-                _erase(self.data + sector * _BLOCK)
-                _write(self.data + sector * _BLOCK, memoryview(new))
-
-    def in_force(self) -> tuple:
-        """Give the app that the next reset starts."""
-        if not self.data:
-            raise OSError(_ENOENT)
-        app = _bootloader.boot(self.entries(), len(self.ota), bool(self.factory))
-        return self.factory[0] if app < 0 else self.ota[app]
-
-    def running(self) -> tuple:
-        """Give the app that runs."""
-        if not self.all:
-            raise OSError(_ENOENT)
-        if not self.data:
-            return self.all[0]
-        _page.seek(_APP)
-        _page.readinto(_word)
-        return self.all[struct.unpack("<I", _word)[0] - 1]
-
-    def start(self) -> None:
-        """Do what the bootloader does at a reset; an app that is damaged makes way for another."""
-        app, entries = _bootloader.start(self.entries(), len(self.ota), bool(self.factory))
-        self.write(entries)
-        order = self.factory[:1] + self.ota
-        at = app + len(self.factory[:1])
-        for info in order[at::-1] + order[at + 1 :]:
-            if _bootloader.sound(Partition(info)._peek, info[3]):  # noqa: SLF001 - this file's
-                _put(_APP, self.all.index(info) + 1)
-                return
-        while True:
-            _host.halt(_host.RESET, b"\x00")  # no bootable app: it tries for ever
-
-
-def start() -> None:
-    """Let the bootloader choose; called at each reset but a soft one."""
-    apps = _Apps()
-    if apps.data:
-        apps.start()
+        _choice = _bootloader.Choice(found[0][2], _table(Partition.TYPE_APP, 0xFF, None))
+        if reset:
+            _choice.start()
 
 
 def _table(type_: int, subtype: int, label: str | None) -> list:
