@@ -82,7 +82,7 @@ class Starter:
     def survive(self, state: State) -> tuple[str, str, bool]:
         """Start from a damaged state: (verdict, what is wrong, whether the VM crashed).
 
-        Verdicts: "runs", "dead" (both slots are gone), "cable" (`vfs` is damaged, or what of it
+        Verdicts: "runs", "rescue" (both slots are gone), "cable" (`vfs` is damaged, or what of it
         starts a slot: the node waits at its prompt); "" for none of these, which must not be.
         """
         node = self._node
@@ -149,7 +149,7 @@ def _verdict(node: Node, mark: int) -> str:
     if _STARTED in text:
         return "runs"
     if "both slots are damaged" in text:
-        return "dead"
+        return "rescue"
     if "the file system is damaged" in text or node.state == "prompt":
         return "cable"
     return ""

@@ -40,8 +40,8 @@ class Blow:
 class Toll:
     """What came of blows: counts by partition and verdict; `bricked`: none of those allowed.
 
-    Verdicts: "runs" (a whole release), "dead" (both slots gone: it says so, the light burns),
-    "cable" (`vfs` itself is gone: the light burns, the cable has to help).
+    Verdicts: "runs" (a whole release), "rescue" (both slots gone: it says so, the light burns,
+    the rescue begins), "cable" (`vfs` itself is gone: the light burns, the cable has to help).
     """
 
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -110,8 +110,11 @@ def strike(
         initargs=(tuple(recordings), folder),
     ) as pool:
         waiting = [pool.submit(_strike, part) for part in parts]
-        for done, each in enumerate(as_completed(waiting), 1):
-            yield done, len(parts), each.result()
+        try:
+            for done, each in enumerate(as_completed(waiting), 1):
+                yield done, len(parts), each.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 class Anvil:

@@ -93,8 +93,11 @@ class Street:
             free.put(node)
         with ThreadPoolExecutor(len(self._nodes)) as pool:
             waiting = [pool.submit(self._one, fate, free) for fate in wanted]
-            for each in as_completed(waiting):
-                yield each.result()
+            try:
+                for each in as_completed(waiting):
+                    yield each.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
 
     def _one(self, fate: Fate, free: SimpleQueue[Tortured]) -> Life:
         node = free.get()

@@ -84,8 +84,11 @@ def go_through(
         initargs=(tuple(recordings), folder, depth),
     ) as pool:
         waiting = [pool.submit(_stretch, number, start) for number, start in stretches]
-        for done, each in enumerate(as_completed(waiting), 1):
-            yield done, len(waiting), each.result()
+        try:
+            for done, each in enumerate(as_completed(waiting), 1):
+                yield done, len(waiting), each.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 class Walk:

@@ -93,7 +93,7 @@ def test_a_state_that_no_cut_may_leave_is_seen_by_reader_and_start(recording, st
     assert start.faults == ()
     _spoil(state, whole, "b")
     assert starter.start(state, read(state), recording.facts).dead
-    assert starter.survive(state) == ("dead", "", False)
+    assert starter.survive(state) == ("rescue", "", False)
 
 
 def _spoil(state, content, slot):
