@@ -4,6 +4,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import click
@@ -92,7 +93,7 @@ def main(
             _torture(Path(folder), depth, (workers, life_every, blow_count), figures, teller)
         except SimError as error:
             raise click.ClickException(str(error)) from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, BrokenExecutor):  # by Ctrl-C, or a worker was killed
             teller.say("stopped before the end; so far:")
             figures.whole = False
     teller.summary(figures, json_file)

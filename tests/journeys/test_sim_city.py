@@ -52,7 +52,8 @@ def arrived(city, node):
 
     async def rows():
         database = Database(city.database)
-        came = "rowid" if database.is_sqlite else "ctid"  # nothing is ever changed or removed
+        # PostgreSQL keeps no order of rows: within a second of arrival it cannot be told.
+        came = "rowid" if database.is_sqlite else "received_at, time"
         query = text(
             "SELECT box, seq, time, received_at FROM observations"
             f" WHERE device_id = :device AND stream = :stream ORDER BY {came}"
