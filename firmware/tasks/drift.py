@@ -6,11 +6,9 @@ sound, a planned restart: the boot code then sees the damage itself, takes that 
 it. Where it is not, the node works on: what is loaded already is sound.
 """
 
-from ota.core import manifest
+from ota.core import limits, manifest
 from ota.core.errors import RepositoryError
 from ota.device import files
-
-_LINE_BYTES = 257
 
 
 async def look(node) -> None:
@@ -40,7 +38,7 @@ async def damage(root: str) -> str | None:
     path = "manifest.jsonl"
     with lines:
         try:
-            manifest.header(lines.readline(_LINE_BYTES))
+            manifest.header(lines.readline(limits.MANIFEST_LINE_BYTES + 1))
             for path, size, digest, _ in manifest.entries(lines):
                 if not await files.matches(root + "/" + path, size, digest):
                     return path + " is damaged"

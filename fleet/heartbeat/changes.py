@@ -93,10 +93,9 @@ def _restarts(old: Known, said: Said) -> int | None:
 def _changes(before: Known, after: Known) -> list[Change]:
     restart = _restart(before, after)
     found = [restart, _version(before, after), _clock(before, after)]
-    known = {} if restart is not None else before.numbers  # counts of losses begin at a start
-    found += [_loss(name, known, after.numbers) for name in words.LOSSES]
-    known = {} if restart is not None else before.errors
-    found += [_loss(name, known, after.errors) for name in words.FLASH]
+    old = before if restart is None else Known()  # these counts begin at a start
+    found += [_loss(name, old.numbers, after.numbers) for name in words.LOSSES]
+    found += [_loss(name, old.errors, after.errors) for name in words.FLASH]
     return [change for change in found if change is not None]
 
 

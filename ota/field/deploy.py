@@ -34,12 +34,11 @@ class DeployError(FieldError):
 
 @dataclass
 class Told:
-    """What a node said of itself: slot, version, board, runtime, its clock in unix seconds."""
+    """What a node said of itself: slot, version, board, its clock in unix seconds."""
 
     slot: str = ""
     version: str | None = None
     board: str | None = None
-    runtime: str = ""
     now: int = 0
     have: frozenset[str] = frozenset()
     log: list[str] = field(default_factory=list)
@@ -119,7 +118,6 @@ class _Session:
         self.told.slot = said["slot"]
         self.told.version = said["version"]
         self.told.board = said["board"]
-        self.told.runtime = said["runtime"]
         self.told.now = said["now"]
         self.told.have = frozenset(said["have"])
         self._refusal = self._objection()

@@ -148,7 +148,6 @@ def hello() -> dict:
     told = {
         "slot": slot,
         "have": have,
-        "runtime": micropython(),
         "now": now(release.get("built", 0)),
     }
     for name in ("version", "board"):
