@@ -58,23 +58,35 @@ def pack(release: Release, targets: bytes | None = None) -> bytes:
 def load(path: Path) -> Release:
     """Read and verify a bundle file; BuildError says what is wrong with it."""
     try:
-        with path.open("rb") as file:
-            return unpack(file.read(_BUNDLE_MAX + 1))
-    except OSError as error:
-        raise BuildError(f"bundle {path}: {error.strerror}") from error
+        return unpack(content(path))
     except BuildError as error:
         raise BuildError(f"bundle {path}: {error.message}") from error
 
 
-def unpack(data: bytes) -> Release:
-    """Read a bundle; every file must have the size and hash that the manifest says."""
+def content(path: Path) -> bytes:
+    """Return a bundle file's bytes, of one that is too long no more than show it; BuildError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_BUNDLE_MAX + 1)
+    except OSError as error:
+        raise BuildError(error.strerror or str(error)) from error
+
+
+def opened(data: bytes) -> zipfile.ZipFile:
+    """Open a zip file of ours: bounded, its members stored. BuildError, DAMAGE for any other."""
     if len(data) > _BUNDLE_MAX:
         raise BuildError(f"more than {_BUNDLE_MAX} bytes")
+    archive = zipfile.ZipFile(io.BytesIO(data))
+    if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
+        raise BuildError("its members are to be stored, not compressed")
+    return archive
+
+
+def unpack(data: bytes) -> Release:
+    """Read a bundle; every file must have the size and hash that the manifest says."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with opened(data) as archive:
             members = {info.filename: info for info in archive.infolist()}
-            if any(info.compress_type != zipfile.ZIP_STORED for info in members.values()):
-                raise BuildError("its members are to be stored, not compressed")
             if MANIFEST not in members:
                 raise BuildError(f"no {MANIFEST} in it")
             manifest = archive.read(MANIFEST)
