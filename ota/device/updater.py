@@ -188,8 +188,9 @@ async def _fetch(ports: Ports, version: str) -> tuple:
     manifest.suited(head, board, version, ports.runtime, floor)
     if bootrecord.refused(swap.load(ports.data), digest):
         raise Refused("this manifest has failed its trials")
-    # From here on a crash must not lead back to what may be below the new floor.
-    files.remove(waiting[:-4] + ".jsonl")
+    if versions.key(head["floor"]) > versions.key(floor):
+        # From here on no crash may lead back to what may be below it.
+        files.remove(idle + "/manifest.jsonl")
     return "genuine", digest, head["floor"], listed
 
 
