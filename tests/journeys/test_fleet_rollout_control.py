@@ -32,9 +32,12 @@ def at_once(*calls):
 
 
 def test_a_pause_withholds_what_has_not_begun_and_lets_the_rest_go_on(operator):
-    unseen, seen, begun, waiting = nodes = operator.controllers(4)
-    rollout = operator.create("1.1.0", nodes, waves=[{"count": 3}, {"percent": 100}])
+    unseen, seen, begun, hasty, waiting = nodes = operator.controllers(5)
+    rollout = operator.create("1.1.0", nodes, waves=[{"count": 4}, {"percent": 100}])
     link = unseen.poll()["deploymentBase"]
+    unread = hasty.poll()["deploymentBase"]
+    blind = unread.partition("?")[0].rpartition("/")[2]
+    assert hasty.says(blind, "downloading") == 200  # it begins before it has read the offer
     seen.begin()
     action = begun.begin()
     assert begun.says(action, "downloading") == 200
@@ -44,15 +47,17 @@ def test_a_pause_withholds_what_has_not_begun_and_lets_the_rest_go_on(operator):
     assert operator.action(rollout, unseen)["offered_at"] is None
     assert unseen.poll() == seen.poll() == waiting.poll() == {}
     assert begun.get(begun.poll()["deploymentBase"]).status_code == 200  # after a restart, say
+    assert hasty.get(hasty.poll()["deploymentBase"]).status_code == 200
     for word in ("verified", "staged", "booted", "confirmed"):
         assert begun.says(action, word) == 200
+        assert hasty.says(blind, word) == 200
     operator.steer(rollout, "pause")  # once more is no error
     operator.steer(rollout, "resume")
     unseen.update()
     seen.update()
     operator.until(rollout, wave=2)
     waiting.update()
-    operator.until(rollout, state="finished", counts={"confirmed": 4})
+    operator.until(rollout, state="finished", counts={"confirmed": 5})
     refused = operator.api.post(f"/rollouts/{rollout}/resume")
     assert (refused.status_code, refused.json()["type"]) == (
         409,
