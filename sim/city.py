@@ -34,6 +34,9 @@ class City(Office):
     `poll_s` is also what the server asks of its nodes. `sample_s` and `frame_s`: see Pace.
     """
 
+    made_as: type[Node] = Node
+    """The class of its nodes."""
+
     def __init__(
         self,
         home: Path,
@@ -105,7 +108,7 @@ class City(Office):
         mac = mac or b"\x24\x0a\xc4\x00" + (len(self.nodes) + 0x101).to_bytes(2, "big")
         flash, config = self.image(name, version, mac, kind=kind, district=district, **fields)
         around = self.world.at(self._place_of(district))
-        node = Node(
+        node = self.made_as(
             flash,
             mac=mac,
             wiring=wire(config, self.clock, around, frame_s=self.pace.frame_s),

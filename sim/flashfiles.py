@@ -1,8 +1,9 @@
 """What lies on a node's flash, read from the file behind its back with littlefs-python."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from littlefs import LittleFSError
 
@@ -87,26 +88,43 @@ def outbox(flash: Path) -> tuple[Windows, Windows]:
 
 def windows(data: Mapping[str, bytes]) -> tuple[Windows, Windows]:
     """Return the same from the files of the partition `data`."""
-    segments = sorted(data.items())
     produced: Windows = set()
     waiting: dict[tuple[str, int], None] = {}
     acknowledged: dict[str, int] = {}
-    for path, content in segments:
-        if not path.startswith("outbox/") or path.endswith(".new"):
-            continue  # a new segment that was cut short is none yet
-        box = path.rpartition(".")[2]
-        for line in content.splitlines(keepends=True):
-            entry = outboxlog.decode(line)
-            if entry is None:
-                continue
-            seq, mark = entry["seq"], entry.get("mark")
-            if mark == "head":
-                produced |= {(box, each) for each in range(1, seq)}
-                acknowledged[box] = max(acknowledged.get(box, 0), entry["ack"])
-            elif mark == "ack":
-                acknowledged[box] = max(acknowledged.get(box, 0), seq)
-            elif mark is None:
-                produced.add((box, seq))
-                waiting[box, seq] = None
+    for box, entry in _entries(data):
+        seq, mark = entry["seq"], entry.get("mark")
+        if mark == "head":
+            produced |= {(box, each) for each in range(1, seq)}
+            acknowledged[box] = max(acknowledged.get(box, 0), entry["ack"])
+        elif mark == "ack":
+            acknowledged[box] = max(acknowledged.get(box, 0), seq)
+        elif mark is None:
+            produced.add((box, seq))
+            waiting[box, seq] = None
     unsent = {(box, seq) for box, seq in waiting if seq > acknowledged.get(box, 0)}
     return produced, unsent
+
+
+def dated(data: Mapping[str, bytes]) -> Windows:
+    """Return the windows on flash of which it is known when they were."""
+    entries = list(_entries(data))
+    known = {entry["boot"] for _, entry in entries if entry.get("mark") == "time"}
+    for _, entry in entries:
+        if entry.get("mark") == "head":
+            known |= {boot for boot, _ in entry["times"]}
+    return {
+        (box, entry["seq"])
+        for box, entry in entries
+        if "mark" not in entry and ("t" in entry or entry.get("boot") in known)
+    }
+
+
+def _entries(data: Mapping[str, bytes]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (box, entry) of every sound line of the outbox, oldest first."""
+    for path, content in sorted(data.items()):
+        if not path.startswith("outbox/") or path.endswith(".new"):
+            continue  # a new segment that was cut short is none yet
+        for line in content.splitlines(keepends=True):
+            entry = outboxlog.decode(line)
+            if entry is not None:
+                yield path.rpartition(".")[2], entry

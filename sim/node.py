@@ -65,7 +65,8 @@ class Node:
         self.loop = loop or shared()
         self.state = "off"
         self.resets: list[str] = []
-        self.cuts, self.heap = 0, FIRMWARE_HEAP
+        self.cuts = 0
+        self.heap = FIRMWARE_HEAP
         self._vm: Vm | None = None
         self._ending: tuple[int | None, float] | None = None
         self._raw = False

@@ -5,17 +5,15 @@ must then run a release whole, or say that it has none and keep the light on; wh
 has to put right by cable is counted, and so is data that stood on the block.
 """
 
-import multiprocessing
 import random
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sim.hardware.flash import BLOCK_BYTES
+from sim.torture import pool
 from sim.torture.boots import Starter
 from sim.torture.content import read
 from sim.torture.journal import State
@@ -77,19 +75,17 @@ class Toll:
 def blows(recordings: Sequence[Recording], count: int, seed: int) -> list[Blow]:
     """Choose `count` blows, of blocks that are in use: an empty one's damage is none."""
     chance = random.Random(f"{seed} damage")  # noqa: S311
+    began = [_used(recording.image) for recording in recordings]
+    places = [State(recording.image).partitions for recording in recordings]
     found = []
     for _ in range(count):
         number = chance.randrange(len(recordings))
-        recording = recordings[number]
-        change = chance.randrange(len(recording.changes) + 1)
+        changes = recordings[number].changes
+        change = chance.randrange(len(changes) + 1)
         partition = chance.choice(("vfs", "data", "data", "data"))
-        offset, size = State(recording.image).partitions[partition]
-        used = {
-            each.address // BLOCK_BYTES for each in recording.changes[:change] if each.data
-        } | {
-            at // BLOCK_BYTES
-            for at in range(0, len(recording.image), BLOCK_BYTES)
-            if recording.image[at : at + BLOCK_BYTES].strip(b"\xff")
+        offset, size = places[number][partition]
+        used = began[number] | {
+            each.address // BLOCK_BYTES for each in changes[:change] if each.data
         }
         first, last = offset // BLOCK_BYTES, (offset + size) // BLOCK_BYTES
         block = chance.choice(sorted(b for b in used if first <= b < last))
@@ -97,24 +93,19 @@ def blows(recordings: Sequence[Recording], count: int, seed: int) -> list[Blow]:
     return sorted(found, key=lambda blow: (blow.recording, blow.change))
 
 
+def _used(image: bytes) -> set[int]:
+    """Return the blocks that are not blank."""
+    blocks = range(len(image) // BLOCK_BYTES)
+    return {b for b in blocks if image[b * BLOCK_BYTES : (b + 1) * BLOCK_BYTES].strip(b"\xff")}
+
+
 def strike(
     recordings: Sequence[Recording], wanted: Sequence[Blow], workers: int, folder: Path
 ) -> Iterator[tuple[int, int, Toll]]:
     """Yield (blows done, of how many, what came of the last ones)."""
     size = 10
-    parts = [tuple(wanted[at : at + size]) for at in range(0, len(wanted), size)]
-    with ProcessPoolExecutor(
-        workers,
-        multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(tuple(recordings), folder),
-    ) as pool:
-        waiting = [pool.submit(_strike, part) for part in parts]
-        try:
-            for done, each in enumerate(as_completed(waiting), 1):
-                yield done, len(parts), each.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    parts = [(tuple(wanted[at : at + size]),) for at in range(0, len(wanted), size)]
+    return pool.spread(_strike, parts, recordings, workers, folder)
 
 
 class Anvil:
@@ -138,10 +129,6 @@ class Anvil:
             toll.faults.append(f"{self._recording.run.name} {blow}: {fault}")
         return toll
 
-    def close(self) -> None:
-        """End the node."""
-        self._starter.close()
-
 
 def _content(state: State, blow: Blow) -> bytes:
     if blow.kind == "neighbour":
@@ -152,21 +139,8 @@ def _content(state: State, blow: Blow) -> bytes:
     return (b"\xff" if blow.kind == "ones" else b"\0") * BLOCK_BYTES
 
 
-_folder: list[Path] = []
-_recordings: list[Recording] = []
-_anvils: dict[int, Anvil] = {}
-
-
-def _begin(recordings: tuple[Recording, ...], folder: Path) -> None:
-    _recordings[:] = recordings
-    _folder[:] = [folder]
-
-
 def _strike(wanted: tuple[Blow, ...]) -> Toll:
     toll = Toll()
     for blow in wanted:
-        if blow.recording not in _anvils:
-            folder = Path(tempfile.mkdtemp(dir=_folder[0]))
-            _anvils[blow.recording] = Anvil(_recordings[blow.recording], folder)
-        toll.add(_anvils[blow.recording].strike(blow))
+        toll.add(pool.tool(Anvil, blow.recording).strike(blow))
     return toll

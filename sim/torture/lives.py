@@ -184,7 +184,8 @@ class Street:
         produced, unsent = flashfiles.windows(data)
         stored = self._bench.stored(node)
         gone = produced - unsent - stored
-        if lost := {window for window in gone if window[1] not in undated(said)}:
+        dated, unknown = flashfiles.dated(data), undated(said)
+        if lost := {window for window in gone if window in dated or window[1] not in unknown}:
             found.append(f"windows lost: {sorted(lost)}; it said {said[-_TOLD:]}")
         return found
 

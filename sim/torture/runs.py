@@ -23,7 +23,6 @@ from sim.node import Node
 from sim.torture.content import Content, Facts, fixed
 from sim.torture.journal import Change, parse
 from sim.torture.tortured import Tortured
-from sim.wiring import wire
 
 FIRST = "1.0.0"
 _SHORT = ("--certificate-days", "0.02")  # two thirds of such a life are over when it is issued
@@ -101,6 +100,7 @@ class Bench:
 
     def __init__(self, home: Path, *, seed: int) -> None:
         self.city = City(home, seed=seed)
+        self.city.made_as = Tortured
         self.home = home
         self.releases: dict[str, str] = {}
         self._options: tuple[str, ...] = ()
@@ -195,13 +195,9 @@ class Bench:
 
     def _made(self, name: str) -> Tortured:
         """Make a node that begins with the root of its first day, and so walks to today's."""
-        city = self.city
-        mac = b"\x24\x0a\xc4\x00" + (len(city.nodes) + 0x101).to_bytes(2, "big")
-        flash, config = city.image(name, FIRST, mac)
-        flashfiles.change(flash, "vfs", {"etc/root.json": self.first})
-        wiring = wire(config, city.clock, city.world.at(city.place), frame_s=city.pace.frame_s)
-        made = Tortured(flash, mac=mac, wiring=wiring, clock=city.clock, loop=city.loop)
-        city.nodes[name] = made
+        made = self.city.node(name, FIRST)
+        assert isinstance(made, Tortured), "the city makes no others"
+        flashfiles.change(made.flash.path, "vfs", {"etc/root.json": self.first})
         return made
 
 

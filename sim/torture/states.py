@@ -4,14 +4,12 @@ Work is cut into stretches of changes that are done in processes of their own; w
 small. A state that was met before is not looked at again.
 """
 
-import multiprocessing
 import random
-import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sim.torture import pool
 from sim.torture.boots import Starter
 from sim.torture.content import PHASES, Content, UnreadableError, faults, phase, read
 from sim.torture.journal import Change, State, torn
@@ -72,23 +70,11 @@ def go_through(
 ) -> Iterator[tuple[int, int, Tally]]:
     """Yield (stretches done, of how many, what the last one found)."""
     stretches = [
-        (number, start)
+        (depth, number, start)
         for number, recording in enumerate(recordings)
         for start in range(0, len(recording.changes), STRETCH)
     ]
-    # Not forked: this process has threads. Each worker gets the recordings once.
-    with ProcessPoolExecutor(
-        workers,
-        multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(tuple(recordings), folder, depth),
-    ) as pool:
-        waiting = [pool.submit(_stretch, number, start) for number, start in stretches]
-        try:
-            for done, each in enumerate(as_completed(waiting), 1):
-                yield done, len(waiting), each.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    return pool.spread(_stretch, stretches, recordings, workers, folder)
 
 
 class Walk:
@@ -202,20 +188,6 @@ def _fail(tally: Tally, place: str, found: Sequence[str]) -> None:
     tally.faults.append(f"{place}: {'; '.join(found)}")
 
 
-_folder: list[Path] = []
-_recordings: list[Recording] = []
-_walks: dict[int, Walk] = {}
-_rest: list[Depth] = []
-
-
-def _begin(recordings: tuple[Recording, ...], folder: Path, depth: Depth) -> None:
-    _recordings[:] = recordings
-    _folder[:] = [folder]
-    _rest[:] = [depth]
-
-
-def _stretch(number: int, start: int) -> Tally:
-    if number not in _walks:
-        folder = Path(tempfile.mkdtemp(dir=_folder[0]))
-        _walks[number] = Walk(_recordings[number], _rest[0], folder)
-    return _walks[number].stretch(start, start + STRETCH)
+def _stretch(depth: Depth, number: int, start: int) -> Tally:
+    walk = pool.tool(Walk, number, depth)
+    return walk.stretch(start, start + STRETCH)

@@ -3,12 +3,15 @@
 import io
 import json
 import struct
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
+from firmware.core import outboxlog
 from ota.field.image import flash_image
+from sim import flashfiles
 from sim.torture import __main__ as command
 from sim.torture import damage, lives
 from sim.torture.content import Content, Facts, UnreadableError, faults, phase, read
@@ -135,6 +138,33 @@ def test_damage_is_of_blocks_in_use(image, kind):
     blow = damage.Blow(0, 0, "vfs", offset // 4096, kind)
     assert len(damage._content(state, blow)) == 4096
     assert damage._content(state, blow) != bytes(state.image[offset : offset + 4096])
+
+
+def test_blows_fall_on_blocks_that_are_in_use_at_their_time(image):
+    first = State(image).partitions["data"][0] // 4096
+    written = Change((first + 9) * 4096, b"x")
+    run = SimpleNamespace(image=image, changes=(written,))
+    blows = damage.blows([run], 300, seed=1)
+    assert blows == damage.blows([run], 300, seed=1)
+    blank = b"\xff" * 4096
+    used = {at for at in range(len(image) // 4096) if image[at * 4096 : (at + 1) * 4096] != blank}
+    assert {blow.block for blow in blows if blow.change == 0} <= used
+    assert {blow.block for blow in blows} - used == {first + 9}
+
+
+def test_a_window_with_a_time_on_flash_is_never_taken_for_one_without():
+    lines = [
+        {"seq": 1, "mark": "head", "ack": 0, "lost": 0, "times": [["b0", 100]], "streams": {}},
+        {"seq": 1, "boot": "b0", "up": 5, "streams": {}},
+        {"seq": 2, "t": 1000, "streams": {}},
+        {"seq": 3, "boot": "b1", "up": 5, "streams": {}},
+        {"seq": 4, "boot": "b2", "up": 5, "streams": {}},
+        {"seq": 5, "mark": "time", "boot": "b2", "offset": 7, "streams": {}},
+    ]
+    data = {"outbox/1.ab": b"".join(map(outboxlog.encode, lines)), "outbox/2.ab.new": b"torn"}
+    assert flashfiles.dated(data) == {("ab", 1), ("ab", 2), ("ab", 4)}
+    produced, unsent = flashfiles.windows(data)
+    assert produced == unsent == {("ab", seq) for seq in (1, 2, 3, 4)}
 
 
 def test_an_unknown_part_is_named():
