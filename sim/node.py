@@ -211,7 +211,8 @@ class Node:
         if self._restart:
             self._restart.cancel()
         if self._vm:
-            self._ending = ending
+            if self._ending is None or self._ending[0] is not None:
+                self._ending = ending  # without power nothing more happens to a chip
             self._vm.kill()
         else:
             self._next(*ending)

@@ -111,9 +111,7 @@ class Starter:
         return _Run(verdict, text, len(node.resets) - began, changes, tuple(found))
 
     def _off(self) -> None:
-        node = self._node
-        node.unplug()
-        node.wait(lambda: node.pid is None, _START_S, "the VM to end")
+        self._node.power_off()
 
     def _after(
         self, before: Content, state: State, changes: tuple[Change, ...], facts: Facts

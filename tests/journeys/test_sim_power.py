@@ -6,6 +6,8 @@ import re
 import pytest
 from emulated import files, started
 
+from sim.board import WATCHDOG
+
 PARTITION = (
     "from esp32 import Partition\n"
     "part = Partition.find(Partition.TYPE_DATA, label='data')[0]\n"
@@ -130,3 +132,11 @@ def test_a_file_renamed_over_another_survives_a_cut_at_every_operation(tmp_path)
 def last(node, word, mark=0, default=0):
     numbers = re.findall(word + r" (\d+)", node.console.since(mark))
     return int(numbers[-1]) if numbers else default
+
+
+def test_a_chip_without_power_is_not_started_by_what_comes_late(node):
+    with node.loop.lock:  # all before the VM's end can be seen
+        node.unplug()
+        node._stop((WATCHDOG, 0.0))
+    node.wait(lambda: node.pid is None, 10)
+    assert node.state == "off"
