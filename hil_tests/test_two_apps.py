@@ -23,7 +23,7 @@ def image(content):
 @pytest.fixture
 def node(tmp_path):
     flash = tmp_path / "flash.bin"
-    flash.write_bytes(two_apps.flash(image(b"app" * 40)))
+    flash.write_bytes(two_apps.flash(image(b"MicroPython v1.27.0")))
     made = Node(flash)
     yield made
     made.close()

@@ -3,7 +3,8 @@
 Lies in `vfs` (as /lib/startup.mpy) and is never updated over the air: small, and beyond doubt.
 Order of `boot`: mount `data` (formatted when it cannot be mounted), count the start by its cause,
 judge it by the boot record, write the record, then check the chosen slot file by file against its
-manifest and take the other slot when it is damaged. Nothing of a slot runs before that.
+manifest and take the other slot when it is damaged. Nothing of a slot runs before that. With two
+app partitions the node starts anew where another MicroPython runs than the slot is to run on.
 `main` imports `firmware.main` from the slot. However that ends, the node resets; only Ctrl-C
 leaves it at the prompt. The lamp's pin is never touched here: floating means full light.
 """
@@ -43,7 +44,7 @@ _CAUSES = (
 _BUILT_IN = "asyncio binascii collections errno hashlib json machine os socket struct time"
 
 # Let go before the slot is imported: code is heap.
-_BOOT_ONLY = "boot choose count keep damage digest_of mount read reset_cause dead"
+_BOOT_ONLY = "boot choose count keep damage digest_of meet mount read reset_cause dead"
 
 _start = time.ticks_ms()
 
@@ -169,14 +170,17 @@ def choose(cause: str) -> str | None:
     note = "".join(map(chr, words or b""))
     count(bootrecord.started(before, cause, note))
     record = bootrecord.decide(before, cause, note)
-    for _ in range(3):  # at most: the slot on trial, the confirmed slot, the other
+    for _ in range(4):  # at most: the slot on trial, or its app, the confirmed slot, the other
         if record != before:
             keep(bootrecord, record)
         before = record
         slot = bootrecord.running(record)
         fault = damage("/data/" + slot)
         if fault is None:
-            break
+            record = meet(bootrecord, record, cause)
+            if record is before:
+                break
+            continue
         say("slot %s: %s" % (slot, fault))
         if record["state"] == "trying":
             record = bootrecord.fail(record, fault)
@@ -192,6 +196,36 @@ def choose(cause: str) -> str | None:
     if record["outcome"]:
         say("%s: %s" % (record["outcome"], record["reason"]))
     return slot
+
+
+def meet(bootrecord, record: dict, cause: str) -> dict:  # noqa: ANN001 - the module
+    """Have a sound slot run on the app partition that it names: starts anew where it must.
+
+    Returns the record that results, the same when the slot is to run here and now.
+    """
+    from esp32 import Partition
+
+    if len(Partition.find(Partition.TYPE_APP)) < 2:
+        return record
+    wanted = "".join(map(chr, read("/data/%s/app" % bootrecord.running(record)) or b""))
+    found = Partition.find(Partition.TYPE_APP, label=wanted) if wanted else None
+    here = Partition(Partition.RUNNING)  # pyright: ignore[reportArgumentType] - a number, too
+    if not found or found[0].info() == here.info():
+        if record["state"] == "steady":  # else the bootloader gives it this one start
+            Partition.mark_app_valid_cancel_rollback()
+        return bootrecord.met(record)
+    aimed = bootrecord.aim(record, cause)
+    if aimed is record or not aimed["aims"]:
+        return aimed
+    try:
+        found[0].set_boot()
+    except OSError as error:
+        say("%s: %s" % (wanted, error))
+        return record if record["state"] == "steady" else bootrecord.fail(record, "no app")
+    keep(bootrecord, aimed)
+    say("its MicroPython is in " + wanted)
+    machine.reset()
+    return record
 
 
 def count(word: str) -> None:

@@ -1,7 +1,8 @@
 """A flash with two app partitions, and what the bootloader's roll-back is to do with them."""
 
 from ota.build import filesystem
-from ota.field.partitions import TABLE_OFFSET, Layout, Partition
+from ota.build.micropython import TABLE_OFFSET
+from ota.field.partitions import Layout, Partition
 
 _APP, _DATA = 0, 1
 _APP_BYTES = 0x1B0000  # two of them and a small `vfs` fit 4 MB

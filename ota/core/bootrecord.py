@@ -18,6 +18,7 @@ A copy is one line: CRC-32 of the JSON as 8 hex digits, a space, a JSON object, 
     minutes   powered minutes this trial has used
     planned   1 when the next reset was written down before it was made
     crashes   unplanned resets of the confirmed slot since it was last healthy
+    aims      starts of another app partition that were asked for and not yet seen
     spoilt    the slot whose trial failed last, or that fell below the security floor (crashes
               never lead there), "" when its content is new or good
     tries     {manifest: [failures, deferrals]} of the last three manifests
@@ -36,6 +37,7 @@ BOOTS_MAX = 10  # blameless starts in one trial; one more counts as a failure
 DEFERRALS_MAX = 10  # likewise trials that found no network
 CRASHES_MAX = 5  # unplanned resets before the confirmed slot was healthy
 TRIAL_MINUTES = 30  # powered minutes a trial may take
+AIMS_MAX = 3  # so often a confirmed slot asks for its app partition; then it runs on another
 _TRIES_MAX = 3
 _TEXT_MAX = {"manifest": 16, "action": 24, "version": 32, "reason": 64}
 _STATES = ("steady", "staged", "trying")
@@ -55,6 +57,7 @@ def fresh() -> dict:
         "minutes": 0,
         "planned": 0,
         "crashes": 0,
+        "aims": 0,
         "spoilt": "",
         "tries": {},
         "outcome": "",
@@ -186,6 +189,36 @@ def decide(record: dict, cause: str, note: str = "") -> dict:
     return record
 
 
+def aim(record: dict, cause: str) -> dict:
+    """Count a start of the app partition that the slot to run needs, where another one runs.
+
+    `cause`: as for `decide`, which comes first. The answer is to be on flash before the start is
+    asked for. The bootloader gives a new app one start: a trial that lost the power is "staged"
+    again, without blame; one whose app was started and did not get as far as the boot code has
+    failed. When the record comes back as it was, the confirmed slot does with the app that runs.
+    """
+    aims = record["aims"] + 1
+    if record["state"] == "trying":
+        if aims > BOOTS_MAX or (aims > 1 and cause in ("hard", "watchdog")):
+            return fail(record, "its MicroPython does not start")
+    elif aims > AIMS_MAX:
+        return record
+    record = planned(record)
+    record["aims"] = aims
+    if record["state"] == "trying":
+        record["state"] = "staged"
+    return record
+
+
+def met(record: dict) -> dict:
+    """Forget the starts asked for: the app partition that runs is the slot's. May be the same."""
+    if not record["aims"]:
+        return record
+    record = dict(record)
+    record["aims"] = 0
+    return record
+
+
 def started(record: dict, cause: str, note: str = "") -> str:
     """Name what led to a start, by the record before `decide`: a word, append-only.
 
@@ -281,7 +314,8 @@ def _steady(record: dict) -> dict:
     record["tries"] = dict(record["tries"])
     record["state"] = "steady"
     record["trial"] = ""
-    record["boots"] = record["minutes"] = record["planned"] = record["crashes"] = 0
+    for key in ("boots", "minutes", "planned", "crashes", "aims"):
+        record[key] = 0
     return record
 
 

@@ -18,6 +18,7 @@ PATH_CHARS = 64
 VERSION_CHARS = 32  # of a boot record
 FILE_BYTES = 65536
 SLOT_BYTES = 393216
+APP_BYTES = 0x270000  # of a MicroPython: an app partition of boards with 8 MB
 WINDOW_BITS = 12  # of deflate: 6 KB of heap
 
 # HTTP.

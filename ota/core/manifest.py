@@ -14,6 +14,7 @@ from ota.core import limits, versions
 from ota.core.errors import BadFormat, BadLength, Rollback, Unsuited
 
 _ROOTS = ("firmware/", "ota/core/", "ota/device/")
+_RUNTIME = "runtime.jsonl"  # see ota.core.runtime
 _PATH_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789_.-/"
 _HEX = "0123456789abcdef"
 
@@ -22,7 +23,8 @@ def header(line: bytes) -> dict:
     """Parse and check the first line; BadFormat names the key that is wrong.
 
     version, floor: semantic; board: str; runtime: semantic, the least MicroPython; built: unix
-    seconds; min_level: least light level at night in percent.
+    seconds; min_level: least light level at night in percent. brings: the MicroPython that comes
+    with the release, "" when none does.
     """
     value = _json(line)
     if type(value) is not dict:
@@ -36,14 +38,20 @@ def header(line: bytes) -> dict:
             raise BadFormat("manifest: %s" % name)
     if versions.key(value["version"]) < versions.key(value["floor"]):
         raise BadFormat("manifest: version below its own floor")
+    brings = value.setdefault("brings", "")
+    if brings and versions.key(brings) < versions.key(value["runtime"]):
+        raise BadFormat("manifest: brings less than it needs")
     return value
 
 
-def suited(head: dict, board: str, version: str, runtime: str, floor: str) -> None:
+def suited(head: dict, board: str, version: str, runtime: str, floor: str, apps: int = 1) -> None:
     """Raise unless the release is for this board and runtime, as offered, not below the floor.
 
-    runtime: the node's MicroPython, "1.27.0"; floor: the highest security floor seen so far.
+    runtime: the node's MicroPython, "1.27.0"; floor: the highest security floor seen so far;
+    apps: its app partitions, of which a release that brings its MicroPython needs two.
     """
+    if apps > 1 and head["brings"]:
+        runtime = head["brings"]
     if head["board"] != board:
         raise Unsuited("release for board %s" % head["board"])
     if head["version"] != version:
@@ -113,6 +121,8 @@ def _json(line: bytes) -> object:
 
 def _good(path: str) -> bool:
     """Say whether a path is relative, plain, and within what a release may bring."""
+    if path == _RUNTIME:
+        return True
     if len(path) > limits.PATH_CHARS or path.strip(_PATH_CHARS) or not path.startswith(_ROOTS):
         return False
     return all(part and part[0] != "." for part in path.split("/"))

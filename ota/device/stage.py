@@ -16,11 +16,11 @@ from ota.device import files
 _MANIFEST = "/manifest.jsonl"
 WAITING = "/manifest.new"
 _NEW = "/new"
-_PACKED = "/new.z"
+PACKED = "/new.z"
 
 
 async def fill(client, data: str, idle: str, active: str, patch=None) -> tuple[int, int]:  # noqa: ANN001
-    """Make the slot at `idle` hold the release of its waiting manifest.
+    """Make the slot at `idle` hold the files of its waiting manifest; `finish` makes it whole.
 
     client: http.Client; data: "/data"; idle, active: folders of the slots; patch: the module
     ota.device.patch, None to fetch whole files only. Returns (files, bytes) fetched. Raises
@@ -41,19 +41,23 @@ async def fill(client, data: str, idle: str, active: str, patch=None) -> tuple[i
                 if patch:
                     wanted = size, digest, zsize // 2
                     fetched = await patch.file(client, data, active, path, wanted)
-                fetched = fetched or await _get(client, data, size, digest, zsize)
+                fetched = fetched or await get(client, data, size, digest, zsize)
                 count += fetched > 0
                 total += fetched
             files.make_folders(place)
             files.replace(new, place)
-            files.remove(data + _PACKED)
-    files.replace(idle + WAITING, idle + _MANIFEST)
+            files.remove(data + PACKED)
     return count, total
+
+
+def finish(idle: str) -> None:
+    """Make a slot whole whose files are all there."""
+    files.replace(idle + WAITING, idle + _MANIFEST)
 
 
 def clean(data: str, idle: str) -> None:
     """Remove what an update that ended left beside the slots' files."""
-    for path in (data + _NEW, data + _PACKED, idle + WAITING, idle + WAITING + ".part"):
+    for path in (data + _NEW, data + PACKED, idle + WAITING, idle + WAITING + ".part"):
         files.remove(path)
 
 
@@ -100,15 +104,16 @@ def _place_of(digest: str, slot: str) -> str:
     return ""
 
 
-async def _get(client, data: str, size: int, digest: str, zsize: int) -> int:  # noqa: ANN001
+async def get(client, data: str, size: int, digest: str, zsize: int, place=None) -> int:  # noqa: ANN001
     """Get a file, deflated, and inflate it to DATA/new; return the bytes that were fetched.
 
-    None are when it lies there whole since the power went.
+    place: opened as `with place:`, written instead. None are fetched when it lies there whole
+    since the power went.
     """
-    packed = data + _PACKED
+    packed = data + PACKED
     try:
         if os.stat(packed)[6] == zsize:
-            await _inflate(data, size, digest)
+            await _inflate(data, size, digest, place)
             return 0
     except (RepositoryError, OSError):
         pass  # there is none, or another file's
@@ -116,16 +121,16 @@ async def _get(client, data: str, size: int, digest: str, zsize: int) -> int:  #
         n = await client.download("/files/" + digest, sink.write, zsize)
     if n != zsize:
         raise BadLength("%s: %d bytes, %d expected" % (digest[:16], n, zsize))
-    await _inflate(data, size, digest)
+    await _inflate(data, size, digest, place)
     return n
 
 
-async def _inflate(data: str, size: int, digest: str) -> None:
-    """Inflate DATA/new.z to DATA/new, never beyond the signed size."""
+async def _inflate(data: str, size: int, digest: str, place) -> None:  # noqa: ANN001
+    """Inflate DATA/new.z to its place, never beyond the signed size."""
     from deflate import ZLIB, DeflateIO
 
     try:
-        with open(data + _PACKED, "rb") as source, open(data + _NEW, "wb") as sink:
+        with open(data + PACKED, "rb") as source, place or open(data + _NEW, "wb") as sink:
             plain = DeflateIO(source, ZLIB, limits.WINDOW_BITS)
             found = await files.copy(plain, sink, size)
     except (EOFError, ValueError):

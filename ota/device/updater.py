@@ -51,6 +51,7 @@ class Ports:
         self.device = device
         self.release = release
         self.runtime = runtime
+        self.apps = 1  # app partitions; in the second a new MicroPython can be tried
         self.now = now
         self.say = say
         self.note = gc.collect  # called where most is loaded
@@ -185,7 +186,7 @@ async def _fetch(ports: Ports, version: str) -> tuple:
     with open(waiting, "rb") as file:
         head = manifest.whole(file)
     floor = max((load(ports.data)["floor"], ports.release["floor"]), key=versions.key)
-    manifest.suited(head, board, version, ports.runtime, floor)
+    manifest.suited(head, board, version, ports.runtime, floor, ports.apps)
     if bootrecord.refused(swap.load(ports.data), digest):
         raise Refused("this manifest has failed its trials")
     if versions.key(head["floor"]) > versions.key(floor):
@@ -223,6 +224,18 @@ async def _fill(ports: Ports) -> tuple:
 
     count, total = await stage.fill(ports.client, ports.data, idle, active, patch)
     ports.note()
+    patch = None
+    if ports.apps > 1:
+        let_go("device.patch")
+        from ota.device import runtime
+
+        try:
+            total += await runtime.fill(ports.client, ports.data, idle)
+            ports.note()
+        finally:
+            runtime = None
+            let_go("device.runtime", "core.runtime")
+    stage.finish(idle)
     ports.say("update: %d files fetched, %d bytes" % (count, total))
     return ("filled",)
 

@@ -25,6 +25,7 @@ _PIECE = 4096
 _SECTOR = 4096
 _APP = 28  # on the control page: which app runs, kept over soft resets
 _OTA = 0x10  # subtypes of apps: the factory's is 0
+_BANNER = b"MicroPython v"
 
 
 def start(entries: list, apps: int, factory: bool) -> tuple:
@@ -142,9 +143,21 @@ class Choice:
         for info in order[at::-1] + order[at + 1 :]:
             if self._is_sound(info):
                 esp32._put(_APP, order.index(info))  # noqa: SLF001
+                self._run(info)
                 return
         while True:  # it tries for ever
             _host.halt(_host.RESET, b"\x00")
+
+    def _run(self, info: tuple) -> None:
+        """Go on where the app is a MicroPython, which this VM stands for; any other panics."""
+        before = b""
+        for at in range(0, info[3], _PIECE):
+            piece = _peek(info[2] + at, _PIECE)
+            if _BANNER in before + piece:
+                return
+            before = piece[-len(_BANNER) :]
+        print("the app that was started is no MicroPython: panic")
+        _host.halt(_host.RESET, b"\x00")
 
     def running(self) -> tuple:
         """Give the app that runs."""

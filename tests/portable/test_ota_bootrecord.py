@@ -22,7 +22,7 @@ def test_the_fullest_record_fits():
     for i in range(5):
         record = br.stage(record, br.other(record["slot"]), f"{i:016x}", "9" * 99, "8" * 99)
         record = br.fail(record, "x" * 200)
-    for key in ("n", "boots", "minutes", "crashes"):
+    for key in ("n", "boots", "minutes", "crashes", "aims"):
         record[key] = 0xFFFFFFFF
     assert len(br.encode(record)) <= br.LIMIT_BYTES
     assert br.decode(br.encode(record)) == record
@@ -266,3 +266,57 @@ def test_a_start_has_one_cause():
         assert br.started(before, cause, note) == word
         counted = word in ("crash", "watchdog", "hard")
         assert br.decide(before, cause, note)["crashes"] == counted
+
+
+def elsewhere(record, cause):
+    """Return the record after a start in which another app runs than the slot needs."""
+    return br.aim(br.decide(record, cause), cause)
+
+
+def test_a_trial_waits_for_its_app():
+    record = elsewhere(br.stage(br.fresh(), "b", M), "hard")
+    assert (record["state"], record["aims"], record["planned"]) == ("staged", 1, 1)
+    record = br.met(br.decide(record, "hard"))
+    assert (br.running(record), record["state"], record["aims"]) == ("b", "trying", 0)
+    assert br.met(record) is record
+
+
+def test_an_app_that_does_not_come_up_has_failed_and_a_power_cut_is_no_blame():
+    for cause in ("hard", "watchdog"):
+        record = elsewhere(br.stage(br.fresh(), "b", M), "hard")
+        record = elsewhere(record, cause)
+        assert (br.running(record), record["outcome"]) == ("a", "rolled_back")
+        assert record["reason"] == "its MicroPython does not start"
+        assert record["tries"] == {M[:16]: [1, 0]}
+        assert record["aims"] == 0
+    record = elsewhere(br.stage(br.fresh(), "b", M), "hard")
+    for aims in range(2, br.BOOTS_MAX + 1):
+        record = elsewhere(record, "power_on")
+        assert (record["state"], record["aims"]) == ("staged", aims)
+    assert elsewhere(record, "power_on")["outcome"] == "rolled_back"
+
+
+def test_a_power_cut_in_the_trial_asks_for_the_app_again_so_many_times():
+    record = br.met(br.decide(elsewhere(br.stage(br.fresh(), "b", M), "hard"), "hard"))
+    for boots in range(1, br.BOOTS_MAX + 1):
+        record = elsewhere(record, "power_on")
+        assert (record["state"], record["boots"], record["aims"]) == ("staged", boots, 1)
+        record = br.met(br.decide(record, "hard"))
+        assert (record["state"], record["boots"], record["aims"]) == ("trying", boots, 0)
+    record = br.decide(record, "power_on")
+    assert (record["state"], record["outcome"]) == ("steady", "rolled_back")
+
+
+def test_a_crash_in_the_trial_goes_back_whichever_app_runs():
+    record = br.met(br.decide(elsewhere(br.stage(br.fresh(), "b", M), "hard"), "hard"))
+    assert br.decide(record, "hard")["outcome"] == "rolled_back"
+
+
+def test_a_confirmed_slot_asks_three_times_and_then_runs_on_what_there_is():
+    record = br.confirm(trial())
+    for aims in (1, 2, 3):
+        record = elsewhere(record, "power_on" if aims == 1 else "hard")
+        assert (record["state"], record["aims"], record["crashes"]) == ("steady", aims, 0)
+    settled = br.decide(record, "hard")
+    assert br.aim(settled, "hard") is settled
+    assert br.running(settled) == "b"

@@ -12,7 +12,8 @@ STEP = st.one_of(
     st.tuples(st.just("boot"), CAUSES, TEXT),
     st.tuples(st.just("stage"), MANIFESTS, TEXT),
     st.tuples(st.sampled_from(["confirm", "fail", "defer", "fall"]), TEXT),
-    st.tuples(st.sampled_from(["planned", "healthy", "reported", "spend"])),
+    st.tuples(st.sampled_from(["planned", "healthy", "reported", "spend", "met"])),
+    st.tuples(st.just("aim"), CAUSES),
     # damage: which copy, and what becomes of it
     st.tuples(st.just("damage"), st.integers(0, 1), st.binary(max_size=600) | st.none()),
 )
