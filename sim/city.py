@@ -146,6 +146,7 @@ class City(Office):
         mac: bytes,
         *,
         runtime: Path | None = None,
+        flash: str = "4MB",
         **fields: Any,
     ) -> tuple[Path, dict[str, Any]]:
         """Register a node and make its flash image; return the file and its configuration."""
@@ -156,17 +157,18 @@ class City(Office):
         files = {"config": json.dumps(config), "claim": claim["token"]}
         for kind, text in files.items():
             (self._work / f"{name}.{kind}").write_text(text)
-        flash = self._work / f"{name}.bin"
+        image = self._work / f"{name}.bin"
         arguments: list[object] = ["node", "image", "--bundle", self.bundles[version]["bundle"]]
         for kind in files:
             arguments += [f"--{kind}", self._work / f"{name}.{kind}"]
         arguments += ["--root", self.home / "keys" / "root.json"]
-        arguments += ["--ca", self.home / "server" / "pki" / "ca.pem", "-o", flash]
+        arguments += ["--ca", self.home / "server" / "pki" / "ca.pem", "-o", image]
+        arguments += ["--flash", flash]
         if runtime:
             arguments += ["--runtime", runtime]
         self.lamppost(*arguments)
         (self._work / f"{name}.claim").unlink()
-        return flash, config
+        return image, config
 
     def rollout(self, version: str, *nodes: Node, waves: str = "rest", soak: str = "0") -> int:
         """Offer a release to nodes, at once unless told otherwise; return the rollout's number."""

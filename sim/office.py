@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -149,13 +149,16 @@ class Office:
         *,
         publish: bool = True,
         out: str = "",
+        options: Sequence[object] = (),
     ) -> dict[str, Any]:
         """Build a release and, unless told otherwise, sign and upload it; return what was built.
 
-        `changes`: file below firmware/ -> function from its text ("" if new) to its new text.
+        `changes`: file below firmware/ -> function from its text ("" if new) to its new text;
+        `options`: further ones of `lamppost ota build`.
         """
         folder = self._work / out
         arguments: list[object] = ["ota", "build", "--version", version, "--out", folder]
+        arguments += options
         if changes:
             arguments += ["--overlay", _overlay(folder / f"overlay-{version}", changes)]
         built: dict[str, Any] = self.lamppost(*arguments)

@@ -2,7 +2,8 @@
 
 Members: manifest.jsonl, targets.json, files/<SHA-256 of the plain file> (zlib, 4 KB window), and
 sbom.cdx.json with provenance.json: both or neither, as the manifest's header says (`sbom`: the
-SHA-256 of the CycloneDX document, which names that of the provenance; ota/decisions/0008).
+SHA-256 of the CycloneDX document, which names that of the provenance; ota/decisions/0008). Blocks
+of a MicroPython that the release brings are among files/, named by runtime.jsonl, which is one.
 """
 
 import hashlib
@@ -11,13 +12,13 @@ import json
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from fleet import limits as caps
 from fleet.releases.errors import BadBundle, BadContent
-from ota.core import limits, manifest
+from ota.core import limits, manifest, runtime
 from ota.core.errors import RepositoryError
 
 SBOM = "sbom.cdx.json"
@@ -31,6 +32,7 @@ _CAPS = {
     SBOM: caps.SBOM_BYTES,
     PROVENANCE: caps.PROVENANCE_BYTES,
 }
+_BLOCKS_MAX = -(-limits.APP_BYTES // runtime.BLOCK_BYTES)
 _PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -48,12 +50,14 @@ class Entry:
 class Bundle:
     """A bundle whose parts agree with its own manifest. `files`: deflated, by SHA-256.
 
-    `evidence`: SBOM and provenance by member name, each as it was named; empty without.
+    `blocks`: of the MicroPython that it brings, when its list is among the files. `evidence`: SBOM
+    and provenance by member name, each as it was named; empty without.
     """
 
     header: dict[str, Any]
     manifest: bytes
     entries: tuple[Entry, ...]
+    blocks: tuple[Entry, ...]
     files: dict[str, bytes]
     targets: bytes
     evidence: dict[str, bytes]
@@ -76,16 +80,56 @@ def read(data: bytes) -> Bundle:
         entries = tuple(Entry(*found) for found in _entries(lines))
     except (RepositoryError, ValueError) as error:
         raise BadContent(f"manifest.jsonl: {error}") from error
+    files = _verified(entries, members)
+    blocks = _blocks(header, entries, files)
+    files |= _verified(blocks, members)
+    evidence = _evidence(header, members)
+    return Bundle(
+        header,
+        members["manifest.jsonl"],
+        entries,
+        blocks,
+        files,
+        members["targets.json"],
+        evidence,
+    )
+
+
+def _verified(entries: Iterable[Entry], members: dict[str, bytes]) -> dict[str, bytes]:
+    """Return those of the files that are among the members, deflated, by SHA-256."""
     files = {}
     for entry in entries:
         deflated = members.get(f"files/{entry.sha256}")
         if deflated is not None:
             verify(entry, deflated)
             files[entry.sha256] = deflated
-    evidence = _evidence(header, members)
-    return Bundle(
-        header, members["manifest.jsonl"], entries, files, members["targets.json"], evidence
-    )
+    return files
+
+
+def _blocks(
+    header: dict[str, Any], entries: Iterable[Entry], files: dict[str, bytes]
+) -> tuple[Entry, ...]:
+    """Return the blocks of a MicroPython; BadContent unless they are as the header says.
+
+    A list that is not in the bundle was checked when it came to the server.
+    """
+    lists = [entry.sha256 for entry in entries if entry.path == runtime.NAME]
+    if bool(lists) != bool(header["brings"]):
+        raise BadContent(
+            f"manifest.jsonl brings a MicroPython without {runtime.NAME}, or the list"
+        )
+    if not lists or lists[0] not in files:
+        return ()
+    lines = io.BytesIO(zlib.decompress(files[lists[0]], limits.WINDOW_BITS))
+    try:
+        version, _ = runtime.header(lines.readline())
+        lines.seek(0)
+        found = list(runtime.blocks(lines))  # type: ignore[no-untyped-call]
+    except (RepositoryError, ValueError) as error:
+        raise BadContent(f"{runtime.NAME}: {error}") from error
+    if version != header["brings"]:
+        raise BadContent(f"{runtime.NAME} is of MicroPython {version}, not {header['brings']}")
+    return tuple(Entry(f"{runtime.NAME}, block {at}", *block) for at, block in enumerate(found))
 
 
 def entries_of(data: bytes) -> tuple[Entry, ...]:
@@ -151,7 +195,7 @@ def _members(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            if len(infos) > limits.MANIFEST_FILES + len(_CAPS):
+            if len(infos) > limits.MANIFEST_FILES + _BLOCKS_MAX + len(_CAPS):
                 raise BadBundle("the bundle has too many members")
             for info in infos:
                 name = info.filename

@@ -214,7 +214,7 @@ class Repository:
 
     def _store_files(self, bundle: Bundle) -> None:
         fresh = {}
-        for entry in bundle.entries:
+        for entry in (*bundle.entries, *bundle.blocks):
             path = self.file(entry.sha256)
             if path.exists():
                 # Another compressor gives other bytes, and a node reads exactly zsize of them.

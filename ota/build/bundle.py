@@ -4,7 +4,8 @@ Entries are stored, not compressed (they are deflated already), in a fixed order
 and modes, so that the same release is the same zip to the byte:
 
     manifest.jsonl      what is hashed and signed
-    files/<sha256>      each file, zlib with a 4 KB window, by the hash of its plain bytes
+    files/<sha256>      each file, zlib with a 4 KB window, by the hash of its plain bytes; also
+                        each block of a MicroPython that the release brings
     provenance.json     SLSA provenance, named by hash in the SBOM
     sbom.cdx.json       CycloneDX, named by hash in the manifest's header
     targets.json        signed TUF targets metadata (after `lamppost ota publish`)
@@ -16,10 +17,10 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from pathlib import Path
 
-from ota.build import provenance, sbom
+from ota.build import carried, provenance, sbom
 from ota.build.errors import BuildError
 from ota.build.release import Entry, Evidence, Header, Release, parse, sbom_digest
 from ota.core import limits
@@ -38,7 +39,7 @@ def name(header: Header) -> str:
 
 def pack(release: Release, targets: bytes | None = None) -> bytes:
     """Return a release as a bundle, the same bytes for the same release."""
-    members = {f"files/{entry.sha256}": entry.deflated for entry in release.entries}
+    members = {f"files/{sha256}": deflated for sha256, deflated in release.files.items()}
     ordered = [(MANIFEST, release.manifest), *sorted(members.items())]
     if release.evidence is not None:
         ordered.append((provenance.MEMBER, release.evidence.provenance))
@@ -97,16 +98,40 @@ def unpack(data: bytes) -> Release:
                 if member not in members:
                     raise BuildError(f"{line[0]} is missing: no {member} in it")
                 entries.append(checked(line, archive.read(member)))
+            runtime = _runtime(header, entries, archive, members)
             evidence = _evidence(sbom_digest(manifest), archive, members)
     except DAMAGE as error:
         raise BuildError(f"not a zip file of ours: {error}") from error
-    return Release(header, tuple(entries), manifest, evidence)
+    return Release(header, tuple(entries), manifest, evidence, runtime)
 
 
 def targets(data: bytes) -> bytes | None:
     """Return the signed targets metadata of a bundle that `unpack` accepts, None without."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return archive.read(TARGETS) if TARGETS in archive.namelist() else None
+
+
+def _runtime(
+    header: Header,
+    entries: Iterable[Entry],
+    archive: zipfile.ZipFile,
+    members: Container[str],
+) -> carried.Carried | None:
+    """Return the MicroPython that a release brings; it is there as the header says."""
+    lists = [entry.plain for entry in entries if entry.path == carried.NAME]
+    if bool(lists) != bool(header.brings):
+        raise BuildError(f"{carried.NAME} is {'named nowhere' if lists else 'missing'}")
+
+    def get(sha256: str) -> bytes | None:
+        member = f"files/{sha256}"
+        return archive.read(member) if member in members else None
+
+    found = carried.taken(lists[0], get) if lists else None
+    if found and found.version != header.brings:
+        raise BuildError(
+            f"{carried.NAME} brings {found.version}, the manifest says {header.brings}"
+        )
+    return found
 
 
 def _evidence(

@@ -8,9 +8,19 @@ from pathlib import Path
 
 import click
 
-from ota.build import bundle, exportcli, keycli, options, provenance, publishcli, signcli
+from ota.build import (
+    bundle,
+    carried,
+    exportcli,
+    keycli,
+    micropython,
+    options,
+    provenance,
+    publishcli,
+    signcli,
+)
 from ota.build.boards import BOARDS
-from ota.build.errors import BuildError
+from ota.build.errors import BuildError, FieldError
 from ota.build.release import Header, Release
 from ota.build.release import build as build_release
 from ota.build.sources import OPTIONAL, Source, collect
@@ -101,6 +111,14 @@ def _source(_context: click.Context, _option: click.Parameter, value: str | None
     help="Least MicroPython version this release runs on.",
 )
 @click.option(
+    "--micropython",
+    "image",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Official MicroPython .bin for the board, whole, from micropython.org, to go along. Nodes"
+    " with two app partitions (8 MB of flash) try it together with the release, and go back with"
+    " it; others take the release if --runtime allows.",
+)
+@click.option(
     "--min-level",
     type=click.IntRange(0, 100),
     default=30,
@@ -143,6 +161,7 @@ def build(
     built: int,
     floor: str,
     runtime: str,
+    image: Path | None,
     min_level: int,
     out: Path,
     parts: tuple[str, ...],
@@ -161,8 +180,11 @@ def build(
     """
     if versions.key(version) < versions.key(floor):
         raise BuildError(f"--floor {floor} lies above --version {version}")
-    header = Header(version, board, floor, runtime, built, min_level)
-    release = _compile(header, collect(overlay, parts), provenance.Origin(source, builder))
+    brought = _carried(image, board, runtime)
+    brings = brought.version if brought else ""
+    header = Header(version, board, floor, runtime, built, min_level, brings)
+    origin = provenance.Origin(source, builder)
+    release = _compile(header, collect(overlay, parts), origin, brought)
     path = out / bundle.name(header)
     data = bundle.pack(release)
     bundle.write(path, data)
@@ -175,14 +197,43 @@ def build(
     click.echo(f"files     {figures['files']}")
     click.echo(f".mpy      {figures['bytes']} bytes, {figures['deflated']} deflated")
     click.echo(f"manifest  {figures['manifest']} bytes")
+    if brought:
+        blocks = len(brought.blocks)
+        click.echo(
+            f"brings    MicroPython {brings}, {figures['runtime']} bytes in {blocks} blocks"
+        )
     click.echo(f"a slot    {figures['blocks']} blocks of 4 KiB, of {figures['blocks_max']}")
 
 
-def _compile(header: Header, sources: list[Source], origin: provenance.Origin) -> Release:
+def _carried(path: Path | None, board: str, runtime: str) -> carried.Carried | None:
+    """Return the MicroPython to bring, of an official .bin; BuildError if it cannot be."""
+    if path is None:
+        return None
+    try:
+        found = micropython.split(bundle.read(path), BOARDS[board])
+        return carried.carry(found.app, _new_enough(found.version, runtime))
+    except FieldError as error:
+        raise BuildError(f"--micropython {path}: {error.message}") from error
+
+
+def _new_enough(version: str, runtime: str) -> str:
+    if not version:
+        raise BuildError("it does not say which MicroPython it is")
+    if versions.key(version) < versions.key(runtime):
+        raise BuildError(f"it is MicroPython {version}, --runtime asks for {runtime}")
+    return version
+
+
+def _compile(
+    header: Header,
+    sources: list[Source],
+    origin: provenance.Origin,
+    brought: carried.Carried | None,
+) -> Release:
     hidden = not sys.stderr.isatty()
     bar = click.progressbar(length=len(sources), label="compiling", file=sys.stderr, hidden=hidden)
     with bar:
-        return build_release(header, sources, lambda _: bar.update(1), origin)
+        return build_release(header, sources, lambda _: bar.update(1), origin, brought)
 
 
 for _command in (

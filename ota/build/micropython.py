@@ -1,4 +1,4 @@
-"""An official MicroPython .bin: is it whole, is it for this chip, does its app fit.
+"""An official MicroPython .bin: is it whole, is it for this chip; its app, for nodes to fetch.
 
 The file is the flash from the board's base on: bootloader, partition table at flash 0x8000, app
 at flash 0x10000. Image format (ESP-IDF, "App Image Format"): 24 bytes of header (magic E9,
@@ -11,10 +11,12 @@ import re
 import struct
 from dataclasses import dataclass
 
-from ota.build.boards import FLASH_BYTES, Board, chip_name
+from ota.build.boards import Board, chip_name
 from ota.build.errors import FieldError
-from ota.field.partitions import TABLE_BYTES, TABLE_OFFSET, Layout
 
+TABLE_OFFSET = 0x8000
+TABLE_BYTES = 0xC00
+APP_OFFSET = 0x10000
 _MAGIC = 0xE9
 _HEADER_BYTES = 24
 _SEGMENTS_MAX = 16
@@ -28,19 +30,22 @@ class RuntimeImageError(FieldError):
 
 @dataclass(frozen=True)
 class Runtime:
-    """A runtime split for the flash: offset → bytes, and the version its app says it has."""
+    """A runtime taken apart, and the version that its app says it has ("" if it does not).
+
+    flash_bytes: the size of the flash that its bootloader expects.
+    """
 
     bootloader: bytes
     app: bytes
     version: str
+    flash_bytes: int
 
 
-def split(data: bytes, board: Board, layout: Layout) -> Runtime:
+def split(data: bytes, board: Board) -> Runtime:
     """Split an official .bin for `board`; RuntimeImageError says why it cannot be used."""
     if data[:1] != bytes([_MAGIC]):
         raise RuntimeImageError("the runtime is no ESP image: it does not begin with E9")
     _check_chip(data, board)
-    factory = layout["factory"]
     bootloader = _image(data, "the bootloader")
     if board.base + len(bootloader) > TABLE_OFFSET:
         raise RuntimeImageError("the bootloader reaches into the partition table")
@@ -50,15 +55,19 @@ def split(data: bytes, board: Board, layout: Layout) -> Runtime:
             f"no partition table at flash {TABLE_OFFSET:#x}: is it the whole official .bin,"
             " not an app (.app-bin) or an update?"
         )
-    rest = data[factory.offset - board.base :]
+    rest = data[APP_OFFSET - board.base :]
     _check_chip(rest, board)
     app = _image(rest, "the app")
-    if len(app) > factory.size:
-        raise RuntimeImageError(f"the app has {len(app)} bytes, its partition {factory.size}")
-    flash = 1 << (20 + (data[3] >> 4))
-    if flash > FLASH_BYTES:
-        raise RuntimeImageError(f"the runtime expects {flash >> 20} MB of flash, this profile 4")
-    return Runtime(bootloader, app, _version(app))
+    return Runtime(bootloader, app, _version(app), 1 << (20 + (data[3] >> 4)))
+
+
+def for_flash(bootloader: bytes, size: int) -> bytes:
+    """Return a bootloader that expects a flash of `size` bytes, as `esptool --flash-size` does."""
+    made = bytearray(bootloader)
+    made[3] = (size.bit_length() - 21) << 4 | made[3] & 15
+    if made[23] == 1:  # a hash is appended
+        made[-32:] = hashlib.sha256(made[:-32]).digest()
+    return bytes(made)
 
 
 def _check_chip(image: bytes, board: Board) -> None:

@@ -31,7 +31,7 @@ from tuf.api.exceptions import (
 )
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from ota.build import bundle
+from ota.build import bundle, carried
 from ota.build.errors import BuildError
 from ota.build.release import Header, parse, sbom_digest
 from ota.core import limits
@@ -88,8 +88,13 @@ def collect(source: Source, board: str, version: str, *, sbom: bool = False) -> 
     files = {}
     for line in lines:
         deflated = recorder.get(FILES + line[2], limits.FILE_BYTES)
-        bundle.checked(line, deflated)
+        found = bundle.checked(line, deflated)
         files[line[2]] = line[3]
+        if found.path == carried.NAME:
+            taken = carried.taken(
+                found.plain, lambda sha256: recorder.get(FILES + sha256, limits.FILE_BYTES)
+            )
+            files |= {sha256: len(block) for sha256, block in taken.blocks.items()}
     digest = sbom_digest(manifest)
     if sbom and digest is None:
         raise BuildError(f"release {version} was built without an SBOM")

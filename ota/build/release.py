@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ota.build import filesystem, names, provenance, sbom
+from ota.build import carried, filesystem, names, provenance, sbom
 from ota.build.boards import BLOCK_BYTES, DATA_BYTES
 from ota.build.compiler import compile_module
 from ota.build.errors import BuildError
@@ -51,7 +51,8 @@ class Header:
 
     `floor`: the signed security floor, below which a node that has seen it installs nothing.
     `runtime`: the least MicroPython version. `built`: unix seconds, a lower bound for a node's
-    clock. `min_level`: the least night light level in %, below which no command goes.
+    clock. `min_level`: the least night light level in %, below which no command goes. `brings`:
+    the MicroPython that comes with the release, "" when none does.
     """
 
     version: str
@@ -60,6 +61,12 @@ class Header:
     runtime: str
     built: int
     min_level: int
+    brings: str = ""
+
+    def line(self, **more: str) -> bytes:
+        """Return it as the JSON line that a manifest begins with."""
+        said = {key: value for key, value in vars(self).items() if value != ""}
+        return json.dumps(said | more, separators=(",", ":")).encode() + b"\n"
 
 
 @dataclass(frozen=True)
@@ -74,13 +81,21 @@ class Evidence:
 class Release:
     """Header, files sorted by path, and the manifest's bytes: what is hashed and signed.
 
-    `evidence` is there when the manifest names it, which every built release does.
+    `evidence` is there when the manifest names it, which every built release does. `runtime`: the
+    MicroPython that it brings, if any.
     """
 
     header: Header
     entries: tuple[Entry, ...]
     manifest: bytes
     evidence: Evidence | None = None
+    runtime: carried.Carried | None = None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Return everything that travels beside the manifest, deflated, by SHA-256."""
+        blocks = self.runtime.blocks if self.runtime else {}
+        return {entry.sha256: entry.deflated for entry in self.entries} | blocks
 
     def slot(self, name: str = "") -> dict[str, bytes]:
         """Return path → bytes of a slot that holds this release, under the folder `name`."""
@@ -94,6 +109,7 @@ class Release:
             "files": len(self.entries),
             "bytes": sum(len(entry.plain) for entry in self.entries),
             "deflated": sum(len(entry.deflated) for entry in self.entries),
+            "runtime": sum(map(len, self.runtime.blocks.values())) if self.runtime else 0,
             "manifest": len(self.manifest),
             "blocks": filesystem.blocks(self.slot("a")),
             "blocks_max": SLOT_BLOCKS,
@@ -111,10 +127,12 @@ def build(
     sources: Sequence[Source],
     progress: Callable[[str], None] = lambda _: None,
     origin: provenance.Origin | None = None,
+    runtime: carried.Carried | None = None,
 ) -> Release:
     """Compile `sources` to a release; BuildError when one does not compile or all do not fit.
 
     `progress` is called with each path before it is compiled. `origin`: for its provenance.
+    `runtime`: the MicroPython to bring, as `header` says.
     """
     entries = []
     vocabulary = names.Vocabulary(source.file for source in sources)
@@ -125,12 +143,14 @@ def build(
         plain = compile_module(source.file, source.path, vocabulary)
         path = source.path.removesuffix(".py") + ".mpy"
         entries.append(Entry(path, plain, deflate(plain)))
+    if runtime:
+        entries.append(Entry(carried.NAME, runtime.listed, deflate(runtime.listed)))
     entries.sort(key=lambda entry: entry.path)
     statement = provenance.statement(header, entries, sources, origin)
     evidence = Evidence(sbom.document(header, entries, statement), statement)
     manifest = _manifest(header, entries, hashlib.sha256(evidence.sbom).hexdigest())
     parse(manifest)
-    release = Release(header, tuple(entries), manifest, evidence)
+    release = Release(header, tuple(entries), manifest, evidence, runtime)
     check_fits(release)
     return release
 
@@ -171,6 +191,7 @@ def sbom_digest(manifest: bytes) -> str | None:
 
 
 def _manifest(header: Header, entries: Sequence[Entry], digest: str | None = None) -> bytes:
-    lines: list[object] = [vars(header) | ({} if digest is None else {"sbom": digest})]
-    lines += [[e.path, len(e.plain), e.sha256, len(e.deflated)] for e in entries]
-    return b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
+    first = header.line(**({} if digest is None else {"sbom": digest}))
+    lines = [[e.path, len(e.plain), e.sha256, len(e.deflated)] for e in entries]
+    rest = (json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
+    return first + b"".join(rest)

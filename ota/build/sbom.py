@@ -100,7 +100,7 @@ def _document(header: "Header", entries: list["Entry"], statement: bytes) -> byt
         )
         for entry in entries
     ]
-    runtime = _runtime(header.runtime)
+    runtime = _runtime(header)
     bom = Bom(serial_number=_serial(header, entries))
     bom.metadata.timestamp = datetime.fromtimestamp(header.built, UTC)
     bom.metadata.component = Component(
@@ -136,11 +136,14 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
 
 
-def _runtime(least: str) -> Any:
+def _runtime(header: "Header") -> Any:
     from cyclonedx.model import Property  # noqa: PLC0415 - comes with the extra `field`
     from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415 - likewise
     from packageurl import PackageURL  # noqa: PLC0415 - likewise
 
+    version, description = header.runtime, "The least version that the release runs on"
+    if header.brings:
+        version, description = header.brings, "The version that comes with the release"
     parts = [
         Component(
             type=ComponentType.LIBRARY,
@@ -155,11 +158,11 @@ def _runtime(least: str) -> Any:
     return Component(
         type=ComponentType.PLATFORM,
         name=_MICROPYTHON,
-        version=least,
+        version=version,
         bom_ref=_MICROPYTHON,
         licenses=_licences("MIT"),
-        purl=PackageURL("github", "micropython", "micropython", f"v{least}"),
-        description="The least version that the release runs on, as an official image.",
+        purl=PackageURL("github", "micropython", "micropython", f"v{version}"),
+        description=f"{description}, as an official image.",
         components=parts,
     )
 

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from ota.build import bundle, filesystem
+from ota.build import bundle, filesystem, micropython
 from ota.build.boards import BLOCK_BYTES, board
 from ota.build.release import Header
 from ota.field import deploycli, inputs
 from ota.field import image as images
-from ota.field import runtime as runtimes
-from ota.field.partitions import FOUR_MB
+from ota.field.partitions import LAYOUTS, Layout
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -79,7 +78,16 @@ def node() -> None:
     help="Official MicroPython .bin for the board, whole, 1.27 or newer, from micropython.org."
     " Without it: file systems and partition table only, for an emulated node.",
 )
-@click.option("-o", "--out", type=_FILE, required=True, help="The flash image to write (4 MB).")
+@click.option(
+    "--flash",
+    "flash_size",
+    type=click.Choice(list(LAYOUTS)),
+    default="4MB",
+    show_default=True,
+    help="The board's flash. With 8MB there is room for two MicroPythons, and a new one comes over"
+    " the air.",
+)
+@click.option("-o", "--out", type=_FILE, required=True, help="The flash image to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
 def image(
     *,
@@ -89,6 +97,7 @@ def image(
     root_path: Path,
     ca_paths: tuple[Path, ...],
     runtime_path: Path | None,
+    flash_size: str,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -108,12 +117,13 @@ def image(
     """  # noqa: D301 - \b keeps click from joining lines
     release = bundle.load(bundle_path)
     target = board(release.header.board)
-    runtime, version = _runtime(runtime_path, release.header)
+    layout = LAYOUTS[flash_size]
+    runtime, version = _runtime(runtime_path, release.header, layout)
     config, ignored = inputs.config(config_path)
     root, anchors = inputs.root(root_path), inputs.anchors(ca_paths)
     claim = inputs.claim(claim_path)
-    vfs, data = images.factory_files(release, config, claim, root, anchors)
-    flash = images.flash_image(runtime, vfs, data, board=target)
+    vfs, data = images.factory_files(release, config, claim, root, anchors, layout)
+    flash = images.flash_image(runtime, vfs, data, board=target, layout=layout)
     bundle.write(out, flash, private=True)
     for field in ignored:
         click.echo(f"note: configuration: {field} is unknown to this release, ignored", err=True)
@@ -124,24 +134,28 @@ def image(
         "version": release.header.version,
         "runtime": version,
         "ignored": ignored,
-        "free_blocks": {"vfs": _free("vfs", vfs), "data": _free("data", data)},
+        "flash": flash_size,
+        "free_blocks": {
+            "vfs": _free(layout["vfs"].size, vfs),
+            "data": _free(layout["data"].size, data),
+        },
     }
     click.echo(json.dumps(result) if as_json else _for_people(result))
 
 
-def _runtime(path: Path | None, header: Header) -> tuple[bytes | None, str | None]:
+def _runtime(path: Path | None, header: Header, layout: Layout) -> tuple[bytes | None, str | None]:
     """Return a runtime's bytes and MicroPython version, checked; (None, None) without one."""
     if path is None:
         return None, None
     data = inputs.read(path, "runtime")
-    version = runtimes.split(data, board(header.board), FOUR_MB).version
+    found = micropython.split(data, board(header.board))
+    version = images.checked(found, layout).version
     inputs.check_runtime(header, version)
     return data, version
 
 
-def _free(label: str, files: Mapping[str, bytes]) -> int:
-    """Return the blocks that a partition has left beside `files`."""
-    size = FOUR_MB[label].size
+def _free(size: int, files: Mapping[str, bytes]) -> int:
+    """Return the blocks that a partition of `size` bytes has left beside `files`."""
     return size // BLOCK_BYTES - filesystem.used(files, size)
 
 

@@ -5,44 +5,39 @@ vfs    `/`      boot code, rescue (firmware/decisions/0007), configuration, trus
 data   `/data`  both slots, filled with the factory release (ota/decisions/0002), boot record
 """
 
-import json
 from collections.abc import Mapping, Sequence
 
-from ota.build import filesystem
-from ota.build.boards import BOARDS, FLASH_BYTES, Board
+from ota.build import filesystem, micropython
+from ota.build.boards import BOARDS, Board
 from ota.build.compiler import compile_module
 from ota.build.errors import BuildError, FieldError
 from ota.build.release import Release
 from ota.build.sources import package_folder
 from ota.core import bootrecord
 from ota.field import rescue
-from ota.field import runtime as runtime_image
-from ota.field.partitions import FOUR_MB, TABLE_OFFSET, Layout
+from ota.field.partitions import FOUR_MB, Layout
 
 
 def flash_image(
     runtime: bytes | None,
     vfs_files: Mapping[str, bytes],
     data_files: Mapping[str, bytes],
-    size: int = FLASH_BYTES,
     *,
     board: Board = BOARDS["esp32"],
     layout: Layout = FOUR_MB,
 ) -> bytes:
-    """Return a flash image of `size` bytes; erased flash is FF.
+    """Return the image of a whole flash; what is erased is FF.
 
     `runtime`: an official .bin, or None for a node whose runtime is not in its flash (the VM).
     Paths are relative to `/` and `/data`. FieldError when the runtime is for another chip or
     anything does not fit.
     """
-    if layout.partitions[-1].end > size:
-        raise FieldError(f"the layout ends at {layout.partitions[-1].end}, the flash at {size}")
-    flash = bytearray(b"\xff" * size)
-    pieces = {TABLE_OFFSET: layout.table()}
+    flash = bytearray(b"\xff" * layout.flash_bytes)
+    pieces = {micropython.TABLE_OFFSET: layout.table()}
     if runtime is not None:
-        found = runtime_image.split(runtime, board, layout)
-        pieces[board.base] = found.bootloader
-        pieces[layout["factory"].offset] = found.app
+        found = checked(micropython.split(runtime, board), layout)
+        pieces[board.base] = micropython.for_flash(found.bootloader, layout.flash_bytes)
+        pieces[layout.apps[0].offset] = found.app
     for label, files in (("vfs", vfs_files), ("data", data_files)):
         try:
             pieces[layout[label].offset] = filesystem.pack(files, layout[label].size)
@@ -53,8 +48,26 @@ def flash_image(
     return bytes(flash)
 
 
+def checked(runtime: micropython.Runtime, layout: Layout) -> micropython.Runtime:
+    """Return a runtime that fits a layout; FieldError for any other."""
+    app = layout.apps[0]
+    if len(runtime.app) > app.size:
+        raise FieldError(f"the app has {len(runtime.app)} bytes, its partition {app.size}")
+    if runtime.flash_bytes > layout.flash_bytes:
+        raise FieldError(
+            f"the runtime expects {runtime.flash_bytes >> 20} MB of flash,"
+            f" this profile {layout.flash_bytes >> 20}"
+        )
+    return runtime
+
+
 def factory_files(
-    release: Release, config: bytes, claim: bytes, root_json: bytes, ca: bytes | Sequence[bytes]
+    release: Release,
+    config: bytes,
+    claim: bytes,
+    root_json: bytes,
+    ca: bytes | Sequence[bytes],
+    layout: Layout = FOUR_MB,
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """Return what lies in `/` and in `/data` of a node that has just been made.
 
@@ -67,13 +80,16 @@ def factory_files(
         raise FieldError("a node needs at least one CA certificate")
     vfs = boot_files() | {
         "etc/config.json": config,
-        "etc/release": _header(release),
+        "etc/release": release.header.line(),
         "etc/root.json": root_json,
         "etc/claim": claim.strip(),
     }
     for number, anchor in enumerate(anchors):
         vfs[f"etc/ca{number or ''}.der"] = anchor
-    return vfs, release.slot("a") | release.slot("b") | _boot_records()
+    data = release.slot("a") | release.slot("b") | _boot_records()
+    if len(layout.apps) > 1:  # both slots are to run on the app that is there
+        data |= {f"{slot}/app": layout.apps[0].label.encode() for slot in "ab"}
+    return vfs, data
 
 
 def boot_files() -> dict[str, bytes]:
@@ -91,11 +107,6 @@ def boot_files() -> dict[str, bytes]:
         }
     except OSError as error:
         raise FieldError(f"the boot code is incomplete: {error}") from error
-
-
-def _header(release: Release) -> bytes:
-    """Return a manifest's first line, without what nodes pass over: it lies in its folder then."""
-    return json.dumps(vars(release.header), separators=(",", ":")).encode() + b"\n"
 
 
 def _boot_records() -> dict[str, bytes]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from espimage import ESP32, esp_image, official
 
+from ota.build import micropython
 from ota.build.boards import BOARDS
 from ota.build.errors import FieldError
-from ota.field import image, runtime
-from ota.field.partitions import FOUR_MB
+from ota.field import image
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
@@ -17,7 +17,7 @@ def test_each_boards_runtime_starts_at_its_own_base(board):
     flash = image.flash_image(official(board), {}, {}, board=board)
     assert flash[board.base] == 0xE9
     assert flash[0x10000] == 0xE9
-    assert runtime.split(official(board), board, FOUR_MB).version == "1.27.0"
+    assert micropython.split(official(board), board).version == "1.27.0"
 
 
 @pytest.mark.parametrize(
@@ -44,10 +44,10 @@ def test_a_runtime_that_cannot_be_used_says_why(data, message):
 
 def test_an_app_with_a_flipped_bit_and_no_hash_fails_its_checksum():
     app = bytearray(esp_image(0, b"some code", hashed=False))
-    runtime.split(official(app=bytes(app)), ESP32, FOUR_MB)
+    micropython.split(official(app=bytes(app)), ESP32)
     app[40] ^= 1
     with pytest.raises(FieldError, match="the app is damaged: its checksum is wrong"):
-        runtime.split(official(app=bytes(app)), ESP32, FOUR_MB)
+        micropython.split(official(app=bytes(app)), ESP32)
 
 
 def test_an_official_image_is_split_as_esptool_reads_it():
@@ -55,7 +55,7 @@ def test_an_official_image_is_split_as_esptool_reads_it():
     if not path:
         pytest.skip("LAMPPOST_ESP32_IMAGE names no official MicroPython .bin")
     data = Path(path).read_bytes()
-    found = runtime.split(data, ESP32, FOUR_MB)
+    found = micropython.split(data, ESP32)
     assert found.version
     flash = image.flash_image(data, {"boot.py": b"1"}, {})
     app = data[0x10000 - ESP32.base :]
