@@ -55,7 +55,13 @@ class Esp32Emulator:
             if not path.exists():
                 raise Unavailable(f"no ESP32 emulator: {path} does not exist")
 
-    def node(self, city: City, name: str, version: str, folder: Path) -> "Esp32Node":
+    def micropython(self) -> bytes:
+        """Return the official .bin that its nodes run."""
+        return self._image.read_bytes()
+
+    def node(
+        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB"
+    ) -> "Esp32Node":
         """Make a node; its image is the official one, with our table and file systems."""
         assert city.proxy is not None, "the city must be serving"
         wanted: dict[str, Any] = {
@@ -69,9 +75,9 @@ class Esp32Emulator:
                 for stream, part in _STREAMS.items()
             },
         }
-        flash, _ = city.image(name, version, _MAC, runtime=self._image, **wanted)
+        image, _ = city.image(name, version, _MAC, runtime=self._image, flash=flash, **wanted)
         part = Pms5003(Clock(), city.world.at(city.place), period_s=_FRAME_S)
-        return Esp32Node(flash, self._command(flash), part, folder / f"{name}.log")
+        return Esp32Node(image, self._command(image), part, folder / f"{name}.log")
 
     def cpu_s(self, node: "Esp32Node") -> float | None:
         """CPU seconds of the emulator since power-on: an idle chip takes next to none."""

@@ -55,8 +55,13 @@ class Rig(Protocol):
     patience: float
     window_s: int
 
-    def node(self, city: City, name: str, version: str, folder: Path) -> HilNode:
+    def node(
+        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB"
+    ) -> HilNode:
         """Make a node with a release in both slots, off; `folder` is for its files."""
+
+    def micropython(self) -> bytes:
+        """Return the official .bin that its nodes run."""
 
     def cpu_s(self, node: Any) -> float | None:
         """CPU seconds that a node's machine has taken since power-on, None: not known here."""

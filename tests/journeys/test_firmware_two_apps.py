@@ -5,13 +5,13 @@ hil_tests/test_two_apps.py.
 """
 
 import pytest
-from espimage import ESP32, esp_image, official
 from slots import CRASH, HANG, IDLE, copies, record_of, slot, staged, started
 
 from ota.core import bootrecord
 from ota.field.image import boot_files, flash_image
 from ota.field.partitions import EIGHT_MB
 from sim import flashfiles
+from sim.espimage import ESP32, esp_image, official
 from sim.node import Node
 
 MICROPYTHON = esp_image(ESP32.chip_id, b"MicroPython v1.28.0 on 2026-01-01; Generic")

@@ -5,28 +5,19 @@ the stock image by hil_tests/test_two_apps.py). The app images are in miniature:
 not run, but for the question whether it is a MicroPython at all.
 """
 
-import random
-
 import pytest
-from espimage import ESP32, esp_image, official
 from slots import record_of
 
+from ota.build import offline
 from ota.core import runtime
+from ota.field.cable import Cable
+from ota.field.deploy import deploy
 from ota.field.partitions import EIGHT_MB
 from sim import flashfiles
 from sim.city import City
+from sim.espimage import app_of, micropython
 
 KB = 1024
-
-
-def micropython(version, size=150 * KB, banner=b"MicroPython v%s on 2026-01-01; Generic"):
-    """Make an official .bin whose app has `size` bytes that do not deflate."""
-    noise = random.Random(version).randbytes(size)
-    return official(app=esp_image(ESP32.chip_id, banner % version.encode() + noise))
-
-
-def app_of(image):
-    return image[0x10000 - ESP32.base :]
 
 
 def in_partition(node, label, size):
@@ -49,7 +40,7 @@ def city(tmp_path_factory):
             ("1.1.0", "1.28.0", b"MicroPython v%s on 2026-01-01; Generic"),
             ("1.2.0", "1.29.0", b"Something else v%s on 2026-01-01"),
         ):
-            image = made.images[version] = micropython(brings, banner=banner)
+            image = made.images[version] = micropython(brings, 150 * KB, banner)
             path = home / f"{brings}.bin"
             path.write_bytes(image)
             needs = ("--runtime", "1.27.0", "--micropython", path)
@@ -147,3 +138,19 @@ def test_a_node_with_one_app_partition_takes_the_release_and_leaves_the_micropyt
     city.wait_action(city.rollout("1.1.0", small), small, "confirmed", 90)
     assert city.received - before < 100 * KB
     small.close()
+
+
+@pytest.mark.timeout(240)
+def test_the_cable_brings_it_too(city, node):
+    out = city.home.parent / "1.1.0.offline.zip"
+    city.lamppost("ota", "bundle-export", "--version", "1.1.0", "--home", city.home, "--out", out)
+    app = app_of(city.images["1.1.0"])
+    found = offline.load(out)
+    assert sum(found.files.values()) > len(app)
+    with Cable(node.serial) as cable:
+        result = deploy(cable, found, lambda _done, _total: None, wait_s=60)
+    assert (result.version, result.outcome) == ("1.1.0", "confirmed")
+    assert result.sent > len(app) * 0.9
+    node.power_off()
+    assert running(node) == ("1.1.0", "ota_1")
+    assert in_partition(node, "ota_1", len(app)) == app

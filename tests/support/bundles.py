@@ -8,7 +8,8 @@ from typing import Any
 
 from fleetserver import Server
 
-from ota.build import bundle, keys, repository
+from ota.build import bundle, carried, keys, repository
+from ota.build.carried import Carried
 from ota.build.release import Entry, Evidence, Header, Release, deflate
 
 BUILT = 1_760_000_000
@@ -21,9 +22,17 @@ def release(
     *,
     floor: str = "0.0.0",
     evidence: Evidence | None = None,
+    runtime: Carried | None = None,
+    brings: str = "",
 ) -> Release:
-    """Return a release of plain files, not compiled: only its form matters to the server."""
-    header = Header(version, board, floor, "1.27.0", BUILT, 30)
+    """Return a release of plain files, not compiled: only its form matters to the server.
+
+    `brings`: what the header says of `runtime`, unless it is to tell the truth.
+    """
+    if runtime:
+        files = files | {carried.NAME: runtime.listed}
+        brings = brings or runtime.version
+    header = Header(version, board, floor, "1.27.0", BUILT, 30, brings)
     entries = tuple(Entry(path, files[path], deflate(files[path])) for path in sorted(files))
     named = {} if evidence is None else {"sbom": hashlib.sha256(evidence.sbom).hexdigest()}
     lines: list[Any] = [vars(header) | named]
@@ -31,7 +40,7 @@ def release(
         [entry.path, len(entry.plain), entry.sha256, len(entry.deflated)] for entry in entries
     ]
     manifest = "".join(json.dumps(line) + "\n" for line in lines).encode()
-    return Release(header, entries, manifest, evidence)
+    return Release(header, entries, manifest, evidence, runtime)
 
 
 def evidence(version: str) -> Evidence:

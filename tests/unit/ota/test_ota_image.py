@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from espimage import esp_image, official
 
 from ota.build import bundle, filesystem, micropython, release, repository
 from ota.build.boards import BOARDS, FLASH_BYTES
@@ -25,6 +24,7 @@ from ota.core import bootrecord
 from ota.field import image
 from ota.field.cli import node
 from ota.field.partitions import FOUR_MB, Layout
+from sim.espimage import esp_image, official
 
 ESP32 = BOARDS["esp32"]
 CONFIG = {

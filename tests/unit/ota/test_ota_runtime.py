@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from espimage import ESP32, esp_image, official
 
 from ota.build import micropython
 from ota.build.boards import BOARDS
 from ota.build.errors import FieldError
 from ota.field import image
+from sim.espimage import ESP32, esp_image, official
 
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
