@@ -18,8 +18,9 @@ from sim.torture.states import Depth
 from sim.torture.telling import Figures, Teller
 from sim.torture.tortured import FAILURES
 
-_BY_RUN = {"enrolment": "enrolment", "renewal": "renewal"}
+_OWN = {"enrolment", "renewal", "revert", "micropython"}  # parts that have a run of their own
 _OTHERS = 12  # failures of each other kind are so much rarer than cuts of the power
+_LIKE_OTHERS = 8  # lives of a run that has most of its changes in common with another
 
 
 @click.command()
@@ -138,12 +139,13 @@ def _live(
         run = recording.run
         if not run.enrolled:
             continue  # a claim is used once: a life that lost it has to wait for a technician
+        rare = _LIKE_OTHERS if run.name == "micropython" else 1
         fates = []
         for failure in FAILURES:
-            step = every if failure == "power" else every * _OTHERS
+            step = rare * (every if failure == "power" else every * _OTHERS)
             fates += lives.fates(run, len(recording.changes), step, seed, failure)
         if run.version:
-            fates += lives.starved(run, every + 1)
+            fates += lives.starved(run, rare * (every + 1))
         made = [bench.node(f"{run.name}-{i}", run) for i in range(min(nodes, len(fates)))]
         images = {node.id: node.flash.path.read_bytes() for node in made}
         street = lives.Street(bench, made, images)
@@ -160,11 +162,7 @@ def wanted(phases: frozenset[str]) -> tuple[Run, ...]:
     return tuple(
         run
         for run in RUNS
-        if _BY_RUN.get(run.name) in phases
-        or (
-            run.version and phases - {"enrolment", "renewal"} - {"revert"} and run.name != "revert"
-        )
-        or (run.name == "revert" and "revert" in phases)
+        if (phases & {run.name} if run.name in _OWN else run.version and phases - _OWN)
     )
 
 

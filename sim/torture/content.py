@@ -29,8 +29,10 @@ PHASES = (
     "enrolment",
     "renewal",
     "measuring",
+    "micropython",
 )
-"""What a change of the flash belongs to; `record`: it writes the boot record."""
+"""What a change of the flash belongs to; `record`: it writes the boot record; `micropython`: it
+is of an app partition, or of what tells the bootloader which to start."""
 
 _MANIFEST = "manifest.jsonl"
 _WORDS = {

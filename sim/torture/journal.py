@@ -72,6 +72,13 @@ class State:
         offset, size = self.partitions[label]
         return bytes(self.image[offset : offset + size])
 
+    def label(self, address: int) -> str:
+        """Name the partition at an address, "" where there is none."""
+        for name, (offset, size) in self.partitions.items():
+            if offset <= address < offset + size:
+                return name
+        return ""
+
     def put(self, address: int, content: bytes) -> bytes:
         """Overwrite bytes; return what was there."""
         end = address + len(content)

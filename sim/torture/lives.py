@@ -217,6 +217,9 @@ def _starve(node: Tortured, heap: int, over: Callable[[], bool]) -> None:
 def begin(node: Tortured, image: bytes) -> None:
     """Give a node that is off the flash it began with, and an outbox of its own."""
     for label, (offset, size) in node.flash.partitions.items():
-        if label in ("vfs", "data"):
+        if label not in (
+            "factory",
+            "ota_0",
+        ):  # of the rest there is none that a life cannot change
             node.flash.write(label, 0, image[offset : offset + size])
     node.flash.disarm()

@@ -5,6 +5,7 @@ enrolment    a new node enrols
 update       a release of eight changed files, after every key of the repository was rotated
 whole        a release in which every file of the firmware changed, into a slot without files
 revert       a release whose self-test fails: tried, and left again
+micropython  a release that brings its MicroPython, to a node with two app partitions
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from typing import Any
 from ota.build import filesystem
 from sim import flashfiles
 from sim.city import City
+from sim.espimage import micropython
 from sim.node import Node
 from sim.torture.content import Content, Facts, fixed
 from sim.torture.journal import Change, parse
@@ -31,6 +33,7 @@ _END_S = 180.0
 _FIRMWARE = Path(__file__).parent.parent.parent / "firmware"
 _FOLDERS = ("core", "drivers", "ports", "tasks")
 _CHANGED = ("calendar", "errors", "filters", "httpdate", "names", "ranges", "senml", "windows")
+_APP_BYTES = 40_000
 _BROKEN = 'async def run(node):\n    raise RuntimeError("built to fail")\n'
 
 Text = Callable[[str], str]
@@ -41,7 +44,7 @@ class Run:
     """A run by name: the version offered ("": none), how that ends, what it begins with.
 
     enrolled: the node has its certificate; empty: its idle slot has lost its files; options: the
-    server's.
+    server's; flash: the node's (ota.field.partitions.LAYOUTS).
     """
 
     name: str
@@ -50,6 +53,7 @@ class Run:
     enrolled: bool = True
     empty: bool = False
     options: tuple[str, ...] = ()
+    flash: str = "4MB"
 
     @property
     def ends_with(self) -> str:
@@ -63,6 +67,7 @@ RUNS = (
     Run("update", "1.1.0"),
     Run("whole", "1.2.0", empty=True),
     Run("revert", "1.3.0", outcome="rolled_back"),
+    Run("micropython", "1.4.0", flash="8MB"),
 )
 
 
@@ -76,6 +81,8 @@ def changes(version: str) -> Mapping[str, Text]:
             for folder in _FOLDERS
             for path in sorted((_FIRMWARE / folder).glob("*.py"))
         }
+    if version == "1.4.0":
+        return {"core/names.py": _marked}
     return {"tasks/selftest.py": lambda _: _BROKEN}
 
 
@@ -117,12 +124,12 @@ class Bench:
             self.city.lamppost("ota", "publish", draft["file"])
         for run in runs:
             if run.version:
-                self._release(run.version, changes(run.version))
+                self._release(run.version, changes(run.version), self._brought(run))
 
     def node(self, name: str, run: Run) -> Tortured:
         """Return a node, off, with the flash that `run` begins with; its outbox is new."""
         self._serve(run.options)
-        node = self._made(name)
+        node = self._made(name, run.flash)
         if run.enrolled:
             node.power_on()
             node.wait_text("acknowledged", _START_S)
@@ -187,15 +194,28 @@ class Bench:
             self.city.serve(*options)
         self._options = options
 
-    def _release(self, version: str, changed: Mapping[str, Text] | None) -> None:
-        built = self.city.release(version, changed, publish=changed is not None)
+    def _brought(self, run: Run) -> Sequence[object]:
+        """Return the options of a build whose release brings a MicroPython, if the run's does."""
+        return ("--micropython", self._image("1.28.0")) if run.flash == "8MB" else ()
+
+    def _image(self, version: str) -> Path:
+        path = self.home.parent / f"micropython-{version}.bin"
+        path.write_bytes(micropython(version, _APP_BYTES))
+        return path
+
+    def _release(
+        self, version: str, changed: Mapping[str, Text] | None, options: Sequence[object] = ()
+    ) -> None:
+        publish = changed is not None
+        built = self.city.release(version, changed, publish=publish, options=options)
         with zipfile.ZipFile(built["bundle"]) as archive:
             manifest = archive.read("manifest.jsonl")
         self.releases[hashlib.sha256(manifest).hexdigest()] = version
 
-    def _made(self, name: str) -> Tortured:
+    def _made(self, name: str, flash: str) -> Tortured:
         """Make a node that begins with the root of its first day, and so walks to today's."""
-        made = self.city.node(name, FIRST)
+        runtime = self._image("1.27.0")
+        made = self.city.node(name, FIRST, flash=flash, runtime=runtime)
         assert isinstance(made, Tortured), "the city makes no others"
         flashfiles.change(made.flash.path, "vfs", {"etc/root.json": self.first})
         return made

@@ -107,7 +107,8 @@ class Walk:
     def _change(self, index: int, change: Change, before: Content, tally: Tally) -> Content:
         undone = self.state.apply(change)
         after = read(self.state)
-        name = phase(before, after)
+        at = self.state.label(change.address)
+        name = phase(before, after) if at in ("vfs", "data") else "micropython"
         if name not in self._depth.phases:
             return after
         tally.changes += 1
