@@ -12,7 +12,8 @@ WORDS = {
     "": {"", "requested", "confirmed"},
     "requested": {"requested", "downloading", "failed", "expired", "", "confirmed"},
     "downloading": {"downloading", "verified", "requested", "failed", "expired", "", "confirmed"},
-    "verified": {"verified", "staged", "requested", "downloading", "failed", "expired", ""},
+    "verified": {"verified", "staged", "requested", "downloading", "failed", "expired"}
+    | {"", "confirmed"},
     "staged": {"staged"},
     "booted": {"booted"},
     "confirmed": {"confirmed", "requested"},
