@@ -24,6 +24,11 @@ def test_patterns_match_folder_by_folder():
         ("a*b*c", "axxbyyc", True),
         ("a*b*c", "axxbyycd", False),
         ("a*bc", "abcbc", True),
+        ("a*b", "ab", True),
+        ("a*b*", "axb", True),
+        ("a*", "aX", True),
+        ("a*", "b", False),
+        ("aX", "a", False),
         ("*a", "ba", True),
         ("**", "", True),
         ("", "", True),
@@ -34,6 +39,68 @@ def test_patterns_match_folder_by_folder():
     ):
         found = delegations.matches(role(paths=[pattern]), path)
         assert found is expected, (pattern, path)
+
+
+def test_names_of_roles_may_fill_their_space():
+    assert delegations.matches(role(name="x" * 64, paths=["*"]), "x")
+
+
+class Told:
+    """Stands for tuf.Trusted: files are the signed objects, and taken at their word."""
+
+    def __init__(self, delegations):
+        self.targets = {"targets": {}, "delegations": delegations}
+
+    def delegated(self, file, name, delegator):
+        assert list(delegator["roles"]) == [name]
+        yield
+        return file
+
+
+def walk(delegations, files, path="esp32/a"):
+    """Return (what was found, the roles visited in order)."""
+    search = delegations_search(delegations, path)
+    found, visited = None, []
+    while search.role:
+        visited.append(search.role)
+        steps = search.update(files[search.role])
+        next(steps)
+        try:
+            next(steps)
+        except StopIteration as end:
+            found = end.value
+    assert search.role is None
+    return found, visited
+
+
+def delegations_search(value, path="esp32/a"):
+    return delegations.Search(Told(value), path)
+
+
+def to(*names):
+    return {"keys": {}, "roles": [role(name=name, paths=["esp32/*"]) for name in names]}
+
+
+def test_a_role_is_visited_once_however_it_is_reached():
+    listed = {"targets": {"esp32/a": {"length": 5, "hashes": {"sha256": "0" * 64}}}}
+    nothing = {"targets": {}}
+    circle = {"a": {"targets": {}, "delegations": to("b")}}
+    circle["b"] = {"targets": {}, "delegations": to("a", "b", "c")}
+    assert walk(to("a"), dict(circle, c=nothing)) == (None, ["a", "b", "c"])
+    assert walk(to("a"), dict(circle, c=listed)) == ((5, "0" * 64), ["a", "b", "c"])
+    assert walk(to("a", "a", "b"), {"a": nothing, "b": listed})[1] == ["a", "b"]
+
+
+def test_delegations_without_a_list_of_roles_delegate_nothing():
+    """Such as succinct hash bins, which a node does not speak."""
+    assert delegations_search({"keys": {}, "succinct_roles": {}}).role is None
+    for bad in (5, {}, "esp32", None):
+        try:
+            delegations_search({"keys": {}, "roles": bad})
+        except errors.BadFormat as error:
+            assert str(error) == "delegations: roles"
+            continue
+        raise AssertionError(bad)
 
 
 def test_any_of_several_patterns_will_do():
@@ -59,13 +126,16 @@ def test_hash_prefixes():
 
 def test_what_is_no_delegation():
     for bad in (
-        None,
-        [],
         role(),
         role(paths="*"),
         role(paths=[1]),
         role(paths=["*"], path_hash_prefixes=["0"]),
         role(path_hash_prefixes=[0]),
+    ):
+        assert refusal(bad) == "delegations: paths of esp32"
+    for bad in (
+        None,
+        [],
         role(name="", paths=["*"]),
         role(name=5, paths=["*"]),
         role(name="x" * 65, paths=["*"]),
@@ -74,8 +144,12 @@ def test_what_is_no_delegation():
         role(name="snapshot", paths=["*"]),
         role(name="targets", paths=["*"]),
     ):
-        try:
-            delegations.matches(bad, "x")
-        except errors.BadFormat:
-            continue
-        raise AssertionError(bad)
+        assert refusal(bad) == "delegations: name of a role"
+
+
+def refusal(bad):
+    try:
+        delegations.matches(bad, "x")
+    except errors.BadFormat as error:
+        return str(error)
+    raise AssertionError(bad)

@@ -56,6 +56,14 @@ def test_signatures_of_the_rfc():
     assert p256key.sign(D, sha256(b"test").digest()) == der(integer(r), integer(s))
 
 
+def test_short_integers_are_written_short():
+    digest = sha256(b"192").digest()  # s has 243 bits
+    signature = p256key.sign(D, digest)
+    assert len(signature) == 70
+    assert signature[37:39] == b"\x02\x1f"
+    assert verify(KEY, digest, signature) is True
+
+
 def test_good_signatures_pass():
     assert verify(KEY, SAMPLE, GOOD) is True
     assert verify(KEY, SAMPLE, der(integer(R), integer(N - S))) is True  # as good, by the maths
@@ -148,6 +156,8 @@ def test_sums_that_meet_infinity_and_doubling():
 
 
 def test_keys_are_drawn_until_one_is_in_range():
+    for d in (1, N - 1):
+        assert p256key.generate(lambda size: d.to_bytes(size, "big")) == d  # noqa: B023 - at once
     drawn = [bytes(32), N.to_bytes(32, "big"), b"\xff" * 32, b"\0" * 31 + b"\x07"]
     assert p256key.generate(lambda size: drawn.pop(0) if size == 32 else b"") == 7
     assert drawn == []

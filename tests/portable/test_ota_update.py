@@ -25,6 +25,15 @@ TRYING = ("boot", "7", "1.1.0", "trying", "")
 BOOTED = (OFFER, GENUINE, ("filled",), STAGED, TRYING)
 
 
+def test_a_new_node_has_no_update_and_no_installs():
+    state = update.fresh()
+    for key in ("action", "version", "word", "digest"):
+        assert state[key] == "", key
+    for key in ("since", "day", "installs", "targets", "count"):
+        assert state[key] == 0, key
+    assert state["floor"] == "0.0.0"
+
+
 def test_the_whole_way():
     expected = (
         [("report", "7", "requested", ""), ("fetch", "1.1.0")],
@@ -39,12 +48,14 @@ def test_the_whole_way():
     state, effects = after(*BOOTED, ("boot", "7", "1.1.0", "confirmed", ""))
     assert effects == [("report", "7", "confirmed", ""), ("told",)]
     assert (state["word"], state["floor"], state["installs"]) == ("confirmed", "1.0.0", 1)
+    assert (state["version"], state["digest"]) == ("1.1.0", DIGEST)
 
 
 def test_an_offer_again_goes_on_where_it_was():
     for events in (WAY[:1], WAY[:2], WAY[:3]):
         assert after(*events, OFFER)[1] == [("fetch", "1.1.0")]
     assert after(*WAY, OFFER)[1] == [("reset",)]
+    assert after(*BOOTED, OFFER)[1] == []  # its trial runs
 
 
 def test_the_end_is_told_again_when_asked():
@@ -57,7 +68,7 @@ def test_another_offer_takes_over_before_it_is_staged():
     other = ("offer", "8", "1.2.0", "1.0.0", NOW)
     state, effects = after(OFFER, GENUINE, other)
     assert effects == [("report", "8", "requested", ""), ("fetch", "1.2.0")]
-    assert (state["action"], state["digest"]) == ("8", "")
+    assert (state["action"], state["version"], state["digest"]) == ("8", "1.2.0", "")
 
 
 def test_a_trial_ends_before_another_offer_begins():
@@ -95,7 +106,8 @@ def test_cancelled():
     for way in (WAY[:1], WAY[:2], WAY[:3]):
         state, effects = after(*way, cancel)
         assert effects == [("answer", "9", True), ("clean",)]
-        assert (state["action"], state["word"]) == ("", "")
+        for key in ("action", "version", "word", "digest"):
+            assert state[key] == "", key
     assert after(*WAY, cancel)[1] == [("answer", "9", False)]
     assert after(*BOOTED, cancel)[1] == [("answer", "9", False)]
     assert after(cancel)[1] == [("answer", "9", True)]
@@ -128,6 +140,49 @@ def test_installs_a_day_are_counted_when_staged():
     assert ("fetch", "1.1.0") in update.step(state, tomorrow)[1]
 
 
+def step_all(state, *events):
+    """Return (state, effects of the last event)."""
+    for event in events:
+        state, effects = update.step(state, event)
+    return state, effects
+
+
+def test_the_count_starts_anew_with_the_day():
+    last = (NOW // 86400 + 1) * 86400 - 1
+    state = update.fresh()
+    way = (GENUINE, ("filled",), ("staged", last), ("boot", "x", "x", "confirmed", ""))
+    for i in range(limits.INSTALLS_PER_DAY):
+        state, _ = step_all(state, ("offer", str(i), "1.1.%d" % i, "1.0.0", last), *way)
+    assert (state["day"], state["installs"]) == (NOW // 86400, limits.INSTALLS_PER_DAY)
+    assert update.step(state, ("offer", "9", "2.0.0", "1.0.0", last))[1] == [
+        ("report", "9", "requested", "4 installs today")
+    ]
+    morning = (("offer", "9", "2.0.0", "1.0.0", last + 1), GENUINE, ("filled",))
+    state, effects = step_all(state, *morning, ("staged", last + 1))
+    assert effects == [("report", "9", "staged", ""), ("reset",)]
+    assert (state["day"], state["installs"]) == (NOW // 86400 + 1, 1)
+
+
+def test_installs_under_one_list_are_counted_whatever_the_clock_says():
+    state = update.fresh()
+    for i in range(limits.INSTALLS_PER_LIST):
+        day = NOW + i * 86400
+        offer = ("offer", str(i), "1.1.%d" % i, "1.0.0", day)
+        state, effects = step_all(state, offer, GENUINE, ("filled",), ("staged", day))
+        assert effects[-1] == ("reset",)
+        assert (state["targets"], state["count"]) == (7, i + 1)
+        state, _ = update.step(state, ("boot", str(i), "x", "confirmed", ""))
+    offer = ("offer", "99", "2.0.0", "1.0.0", NOW + 90 * 86400)
+    state, _ = update.step(state, offer)
+    assert update.step(state, GENUINE)[1] == [
+        ("report", "99", "failed", "16 installs under targets 7"),
+        ("clean",),
+    ]
+    state, effects = update.step(state, ("genuine", DIGEST, "1.0.0", 8))
+    assert effects == [("report", "99", "downloading", ""), ("fill",)]
+    assert (state["targets"], state["count"]) == (8, 0)
+
+
 def test_the_floor_only_rises():
     state, _ = after(OFFER, ("genuine", DIGEST, "1.10.0", 7), ("failed", "x"))
     assert state["floor"] == "1.10.0"
@@ -142,6 +197,7 @@ def test_the_boot_record_is_believed():
         state, effects = after(*way, back)
         assert effects == [("report", "7", "rolled_back", "watchdog"), ("told",)]
         assert (state["action"], state["word"]) == ("7", "rolled_back")
+        assert state["version"] == "1.1.0"
         assert after(*way, back, back)[1] == [("told",)]
     deferred = ("boot", "7", "1.1.0", "deferred", "no network")
     assert after(*WAY, deferred)[1] == [
@@ -153,3 +209,6 @@ def test_the_boot_record_is_believed():
     assert effects == [("told",)]
     assert state == after(*WAY[:2])[0]
     assert after(("boot", "", "", "confirmed", ""))[1] == [("told",)]
+    state, effects = after(*WAY[:2], ("boot", "5", "0.9.0", "trying", ""))
+    assert effects == [("report", "5", "booted", "")]
+    assert (state["version"], state["digest"]) == ("0.9.0", "")

@@ -33,6 +33,36 @@ def test_build_metadata_has_no_precedence():
     assert key("1.0.0-rc.1+x") == key("1.0.0-rc.1")
 
 
+def test_the_longest_versions():
+    assert key("123456789.0.0")[0] == 123456789
+    assert key("1.2.3-" + "a" * 26) < key("1.2.3")
+    assert key("1.2.3-123456789") < key("1.2.3-1234567890a")
+
+
+def test_a_refusal_quotes_the_version():
+    for bad in (
+        "1",
+        "1.2",
+        "1.2.x",
+        "1.2.3-",
+        "1.2.3-01",
+        "1.2.3-a_b",
+        "1.2.3+",
+        "1.2.3-1234567890",
+    ):
+        assert refusal(bad) == "version: '%s' is not semantic" % bad
+    for bad in ("", None, 1, "1.2.3-" + "a" * 27):
+        assert refusal(bad) == "version: 1 to 32 characters expected"
+
+
+def refusal(text):
+    try:
+        key(text)
+    except BadFormat as error:
+        return str(error)
+    raise AssertionError(text)
+
+
 def test_what_is_no_version():
     for bad in (
         "",

@@ -73,6 +73,7 @@ def test_any_life_leaves_a_bootable_record(n, life):
         assert (found["trial"] == "") == (found["state"] == "steady")
         assert found["trial"] != found["slot"]
         assert br.decode(br.encode(found)) == found
+        assert set(found) == set(br.fresh()), "a transition brought a key of its own"
 
 
 @settings(max_examples=100)

@@ -1,6 +1,8 @@
 """P-256 against OpenSSL: what one signs the other accepts, and both refuse the same."""
 
 import hashlib
+import hmac
+import itertools
 import random
 
 from cryptography.exceptions import InvalidSignature
@@ -80,6 +82,31 @@ def test_extreme_digests_and_keys():
         for digest in (bytes(32), b"\xff" * 32, N.to_bytes(32, "big")):
             signature = p256key.sign(d, digest)
             assert ours(key, digest, signature) is theirs(key, digest, signature) is True
+
+
+def test_nonces_that_are_out_of_range_are_drawn_again(monkeypatch):
+    """RFC 6979 section 3.2 h: one in 2^32 for this curve, so asked of a smaller order."""
+    order = 3 << 252
+    monkeypatch.setattr(p256, "N", order)
+    for d in (1, 7, order - 1):
+        digest = hashlib.sha256(b"%d" % d).digest()
+        expected = list(itertools.islice(candidates(d, digest, order), 12))
+        assert list(itertools.islice(p256key._nonces(d, digest), 12)) == expected
+
+
+def candidates(d, digest, order):
+    """Yield RFC 6979's candidates for k, by the letter, from the standard library's HMAC."""
+    secret = d.to_bytes(32, "big") + digest
+    key, v = bytes(32), b"\x01" * 32
+    for mark in (b"\x00", b"\x01"):
+        key = hmac.digest(key, v + mark + secret, "sha256")
+        v = hmac.digest(key, v, "sha256")
+    while True:
+        v = hmac.digest(key, v, "sha256")
+        if 0 < int.from_bytes(v, "big") < order:
+            yield int.from_bytes(v, "big")
+        key = hmac.digest(key, v + b"\x00", "sha256")
+        v = hmac.digest(key, v, "sha256")
 
 
 def test_any_byte_flipped_in_der_is_judged_alike():
