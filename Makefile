@@ -5,7 +5,7 @@ ARGS ?=
 RIG ?= emulated
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench torture hil conformance format clean
+.PHONY: demo test check bench torture mutants hil conformance format clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -34,6 +34,12 @@ bench: .venv/ready  ## figures as ratios against a limit measured in the same ru
 torture: .venv/ready  ## the power cut at every flash operation of an update (ARGS="--part swap --seed 2 --json FILE")
 	@$(BIN)/python -m sim.torture $(ARGS)
 
+mutants: .venv/ready  ## what the tests of ota/core would not notice; a quarter of an hour (ARGS="ota.core.update*": these again)
+	@$(BIN)/pip install --quiet --editable '.[mutants]'
+	@$(if $(ARGS),,rm -rf mutants)
+	@$(BIN)/mutmut run $(ARGS)
+	@$(BIN)/python tests/mutants.py --survivors
+
 hil: .venv/ready  ## the suite on a rig: RIG=emulated | esp32-emulator | board
 	@$(BIN)/pytest hil_tests -rs --rig $(RIG) $(ARGS)
 
@@ -57,4 +63,4 @@ typings/ready: pyproject.toml .venv/ready
 	@touch $@
 
 clean:  ## forget .venv and what was made
-	rm -rf .venv typings build reports *.egg-info
+	rm -rf .venv typings build reports mutants *.egg-info
