@@ -157,8 +157,9 @@ def test_the_count_starts_anew_with_the_day():
     assert update.step(state, ("offer", "9", "2.0.0", "1.0.0", last))[1] == [
         ("report", "9", "requested", "4 installs today")
     ]
-    morning = (("offer", "9", "2.0.0", "1.0.0", last + 1), GENUINE, ("filled",))
-    state, effects = step_all(state, *morning, ("staged", last + 1))
+    early = ("offer", "9", "2.0.0", "1.0.0", last + 1)
+    assert update.step(state, early)[1][-1] == ("fetch", "2.0.0")
+    state, effects = step_all(state, early, GENUINE, ("filled",), ("staged", last + 1))
     assert effects == [("report", "9", "staged", ""), ("reset",)]
     assert (state["day"], state["installs"]) == (NOW // 86400 + 1, 1)
 
