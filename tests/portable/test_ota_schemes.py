@@ -1,9 +1,9 @@
 """The schemes beside P-256 on both interpreters: vectors of OpenSSL, FIPS 180-4's examples."""
 
-from binascii import hexlify, unhexlify
+from binascii import b2a_base64, hexlify, unhexlify
 from hashlib import sha256
 
-from ota.core import ed25519, pkcs1, rsa
+from ota.core import ed25519, keys, pkcs1, rsa
 from ota.core.sha512 import Sha512
 
 SAMPLE = sha256(b"sample").digest()
@@ -54,6 +54,35 @@ def judged(generator):
 
 def flipped(data, at):
     return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+
+POINT = b"\x04" + bytes(range(64))
+SPKI = unhexlify("3059301306072a8648ce3d020106082a8648ce3d030107034200") + POINT
+BEGIN = "-----BEGIN PUBLIC KEY-----"
+END = "-----END PUBLIC KEY-----"
+
+
+def pem(der, begin=BEGIN, end=END):
+    text = begin + "\n" + b2a_base64(der).decode() + end + "\n"
+    return {"keytype": "ecdsa", "scheme": "ecdsa-sha2-nistp256", "keyval": {"public": text}}
+
+
+def test_a_key_is_its_point():
+    assert keys.public(pem(SPKI)) == POINT
+    assert keys.public(dict(pem(RSA_KEY), keytype="rsa")) == RSA_KEY
+    for at in range(26):  # another algorithm, another curve, other lengths
+        assert keys.public(pem(flipped(SPKI, at))) is None, at
+    for bad in (
+        pem(SPKI + b"\0"),
+        pem(SPKI[:-1]),
+        pem(POINT),
+        pem(b""),
+        pem(SPKI, begin="-----BEGIN PRIVATE KEY----"),
+        pem(SPKI, end="-----END PRIVATE KEY----"),
+        pem(SPKI, begin=""),
+        pem(SPKI, end=""),
+    ):
+        assert keys.public(bad) is None, bad
 
 
 def test_pss():
