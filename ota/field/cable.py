@@ -25,6 +25,10 @@ _READ_S = 0.2
 _TRIES = 3
 _PROMPT_S = 6  # boot code included, which hashes the slot
 _EOF = b"\x04"
+_FRIENDLY = b">>> "
+_LOOK_S = 1.0
+# What a chip's own boot code, or ours, says once a start.
+_STARTS = ("rst:0x", "ESP-ROM:", "boot: slot ")
 _LINE_MAX = 1 << 16
 # What pySerial and mpremote raise when a port fails; a short read becomes a struct.error there.
 _FAULTS = (OSError, TransportError, serial.SerialException, struct.error, ValueError)
@@ -45,22 +49,41 @@ class Cable:
             raise CableError(_diagnosis(port)) from error
         self._read = b""
 
-    def run(self, program: str) -> None:
-        """Stop what runs on the node, start it softly, and have it run `program`."""
+    def run(self, program: str, *, fresh: bool = True) -> None:
+        """Stop what runs on the node, start it softly, and have it run `program`.
+
+        fresh: False leaves out the start; what an earlier program defined is still there.
+        """
         fault: BaseException | None = None
+        heard = io.StringIO()
+        self._read = b""
         for _ in range(_TRIES):
             try:
-                with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it read
-                    self._transport.enter_raw_repl(soft_reset=True, timeout_overall=_PROMPT_S)
+                with contextlib.redirect_stdout(heard):  # mpremote prints what it read
+                    self._transport.enter_raw_repl(soft_reset=fresh, timeout_overall=_PROMPT_S)
                     self._transport.exec_raw_no_follow(program)
             except _FAULTS as error:
                 fault = error
             else:
                 return
+        if sum(map(heard.getvalue().count, _STARTS)) > _TRIES:
+            raise CableError(
+                f"{self.port}: the node starts over and over, and never comes to its prompt:"
+                " write its whole flash anew (`lamppost node flash`), or give it another board"
+            ) from fault
         raise CableError(
             f"{self.port}: no MicroPython prompt answers ({fault}): is the node powered, and is"
             " this its port?"
         ) from fault
+
+    def at_prompt(self) -> bool:
+        """Say whether MicroPython waits for input; a program that runs is not disturbed."""
+        self.send(b"\r\x02")  # Ctrl-B: out of the raw prompt, if it is that one
+        until = time.monotonic() + _LOOK_S
+        heard = b""
+        while _FRIENDLY not in heard and time.monotonic() < until:
+            heard += self._more()
+        return _FRIENDLY in heard
 
     def lines(self, silence_s: float) -> Iterator[str]:
         """Yield the lines that the node prints, until its program ends; then what it complained.

@@ -9,7 +9,15 @@ import click
 from ota.build import bundle, filesystem, micropython
 from ota.build.boards import BLOCK_BYTES, board
 from ota.build.release import Header
-from ota.field import deploycli, inputs
+from ota.field import (
+    deploycli,
+    flashcli,
+    inputs,
+    listcli,
+    provisioncli,
+    shellcli,
+    wipecli,
+)
 from ota.field import image as images
 from ota.field.partitions import LAYOUTS, Layout
 
@@ -18,19 +26,22 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group()
 def node() -> None:
-    """Make a node: put runtime, firmware, configuration and trust onto its flash.
+    """Make a node, work on it over its cable, and erase it in the end.
 
     \b
     In order, for a board on the cable:
-      esptool read-mac                          its id: aabbcc + fffe + ddeeff of the MAC
+      lamppost node list --ask                  which port it is at
       lamppost device add ID                    make it known to the fleet server
       lamppost device claim ID > claim          a single-use claim token for this chip
       lamppost node image … -o flash.bin        the whole flash as one file
-      esptool write-flash 0 flash.bin           put it on; the node enrols by itself
+      lamppost node flash --image flash.bin …   put it on; the node enrols by itself
 
     \b
-    Later, where a node has no network:
-      lamppost node deploy --port … --bundle …  a release over the cable, checked by the node
+    Later:
+      lamppost node provision …                 another place, network, server or claim
+      lamppost node deploy --bundle …           a release over the cable, checked by the node
+      lamppost node shell …                     its prompt
+      lamppost node wipe …                      erase it before it is thrown away
     """  # noqa: D301 - \b keeps click from joining lines
 
 
@@ -179,4 +190,12 @@ def _named(version: object) -> str:
     return f"MicroPython {version}" if version else "of unknown version"
 
 
-node.add_command(deploycli.deploy)
+for _command in (
+    listcli.list_,
+    flashcli.flash,
+    provisioncli.provision,
+    deploycli.deploy,
+    shellcli.shell,
+    wipecli.wipe,
+):
+    node.add_command(_command)

@@ -1,0 +1,158 @@
+"""What commands do with a node at the cable: hear what it is, write its files, start it anew.
+
+Programs of onboard/ do the node's part. They print lines of JSON behind an "@", a list whose first
+word says what the line is; "fault" ends a program, with the reason.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import click
+
+from firmware.core.names import device_id
+from ota.build.boards import BLOCK_BYTES
+from ota.build.errors import FieldError
+from ota.field.cable import Cable
+
+_SILENCE_S = 30.0
+_PIECE_BYTES = 384
+_SPARE_BLOCKS = 3  # directories and a log that moves on
+
+PORT: Callable[..., Any] = click.option(
+    "--port",
+    required=True,
+    help="Where the node is: /dev/ttyUSB0, an emulated node's /dev/pts/N, socket://HOST:PORT or"
+    " rfc2217://HOST:PORT.",
+)
+
+# Told how much of how much is done.
+Progress = Callable[[int, int], None]
+
+
+class NodeError(FieldError):
+    """The node cannot do what it was asked, or is not what the command is for."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What a node tells of itself; board, version are "" where no release of ours runs.
+
+    machine: MicroPython's name of the board; files: size by path, of /etc; free: blocks of `/`;
+    roots: key ids of root.json, the factory's and the newest that the node has verified.
+    """
+
+    id: str
+    machine: str
+    runtime: str
+    board: str
+    version: str
+    name: str
+    site: str
+    files: Mapping[str, int]
+    free: int
+    roots: Sequence[Sequence[str]]
+
+
+def program(name: str) -> str:
+    """Return the text of a program of onboard/."""
+    return resources.files("ota.field").joinpath(f"onboard/{name}.py").read_text("utf-8")
+
+
+def words(line: str) -> list[Any] | None:
+    """Return what a line of a program of ours says; None for any other line."""
+    if not line.startswith("@["):
+        return None
+    try:
+        found = json.loads(line[1:])
+    except ValueError:
+        return None
+    return found if isinstance(found, list) and found else None
+
+
+def told(cable: Cable, silence_s: float = _SILENCE_S) -> list[list[Any]]:
+    """Return what the program that runs on the node says until its end; NodeError on a fault."""
+    found, rest = [], []
+    for line in cable.lines(silence_s):
+        said = words(line)
+        if said is None:
+            rest.append(line)
+        elif said[0] == "fault":
+            raise NodeError(f"{cable.port}: {said[1]}")
+        else:
+            found.append(said)
+    if not found:
+        why = " / ".join(line for line in rest[-3:] if line.strip()) or "nothing"
+        raise NodeError(f"{cable.port}: the node did not answer as it should: {why}")
+    return found
+
+
+def about(cable: Cable) -> About:
+    """Stop what runs on the node, start it softly, and have it tell what it is."""
+    cable.run(program("about"))
+    said = told(cable)[-1][1]
+    try:
+        return About(**{**said, "id": device_id(bytes.fromhex(said["id"]))})
+    except (KeyError, TypeError, ValueError) as error:
+        raise NodeError(f"{cable.port}: the node did not answer as it should: {error}") from error
+
+
+def require_ours(cable: Cable, found: About) -> None:
+    """Raise NodeError when no release of ours is on the node."""
+    if not found.board:
+        raise NodeError(
+            f"{cable.port}: another firmware is on the board (MicroPython {found.runtime} on"
+            f" {found.machine}), or both slots are damaged: put ours on first, with"
+            " `lamppost node image` and `lamppost node flash`"
+        )
+
+
+def put(
+    cable: Cable,
+    found: About,
+    files: Mapping[str, bytes],
+    remove: Sequence[str],
+    progress: Progress,
+) -> None:
+    """Write files of the node and remove others, all or none; to be called after `about`.
+
+    Each is written under a new name and read back; once all are whole they are renamed, in the
+    order given. NodeError, CableError: as far as that order had come, or nothing, has changed.
+    """
+    needed = sum(-(-len(data) // BLOCK_BYTES) or 1 for data in files.values()) + _SPARE_BLOCKS
+    if found.free < needed:
+        raise NodeError(
+            f"{cable.port}: {needed} blocks are needed and {found.free} are free on the node's"
+            " `/`: remove what does not belong there (`mpremote fs ls`), or write its whole flash"
+            " anew (`lamppost node flash`)"
+        )
+    cable.run(program("write"), fresh=False)
+    told(cable)
+    total, done = sum(map(len, files.values())), 0
+    for path, data in files.items():
+        for at in range(0, len(data), _PIECE_BYTES):
+            piece = data[at : at + _PIECE_BYTES]
+            _call(cable, f"attempt(add, {path!r}, {at}, {piece.hex()!r})")
+            done += len(piece)
+            progress(done, total)
+    sums = [(path, hashlib.sha256(data).hexdigest()) for path, data in files.items()]
+    _call(cable, f"attempt(finish, {sums!r}, {list(remove)!r})")
+
+
+def restart(cable: Cable, *, fresh: bool = False) -> None:
+    """Have the node start anew by a reset that was planned; the cable then hears its console.
+
+    fresh: what runs on the node is not known.
+    """
+    cable.run(program("restart"), fresh=fresh)
+    for line in cable.lines(_SILENCE_S):
+        if words(line) == ["restart"]:
+            return
+
+
+def _call(cable: Cable, statement: str) -> None:
+    cable.run(statement, fresh=False)
+    told(cable)

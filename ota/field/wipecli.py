@@ -1,0 +1,91 @@
+"""`lamppost node wipe`: what a node knows is erased before it is thrown away."""
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from ota.build.errors import FieldError
+from ota.field import server as servers
+from ota.field import session
+from ota.field import wipe as wiping
+from ota.field.cable import Cable
+
+
+@click.command(short_help="Erase a node before disposal: identity, configuration, readings.")
+@session.PORT
+@click.option(
+    "--yes-wipe", "named", metavar="NAME", help="The node's name or id, for scripts: do not ask."
+)
+@click.option(
+    "--keep-registered",
+    is_flag=True,
+    help="Do not tell the server: the node's certificate stays good there until you revoke it.",
+)
+@servers.options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
+def wipe(
+    *,
+    port: str,
+    named: str | None,
+    keep_registered: bool,
+    url: str | None,
+    token_file: Path | None,
+    ca: Path | None,
+    as_json: bool,
+) -> None:
+    """Erase all that the node at the cable knows, for ever: readings not yet sent as well.
+
+    You confirm by typing the node's name. The server, asked with an administrator's token,
+    retires the node: its certificates count no more, and the id never again. Then every block of
+    `/`, `/data` and `nvs` is erased and read back, so that no copy of key, claim, Wi-Fi password
+    or reading is left; MicroPython itself stays, and the lamp's pin floats: full light. A wipe
+    that was cut off can be repeated. Works on boards and emulated nodes; on a board it has not
+    been seen yet.
+
+    \b
+    Example:
+      lamppost node wipe --port /dev/ttyUSB0
+    """  # noqa: D301 - \b keeps click from joining lines
+    if not url and not keep_registered:
+        raise FieldError(
+            "which server is to retire the node? Give --url or set LAMPPOST_URL, or say"
+            " --keep-registered"
+        )
+    token = "" if keep_registered else servers.token(token_file)
+    hidden = as_json or not sys.stderr.isatty()
+    with Cable(port) as cable:
+        found = session.about(cable)
+        _confirm(cable, found, named)
+        with click.progressbar(length=1, label="erasing", file=sys.stderr, hidden=hidden) as bar:
+
+            def progress(done: int, total: int) -> None:
+                bar.length = total
+                bar.update(done - bar.pos)
+
+            if keep_registered:
+                result = wiping.wipe(cable, found, None, progress)
+            else:
+                with servers.Server(url or "", token, ca) as office:
+                    result = wiping.wipe(cable, found, office, progress)
+    if as_json:
+        click.echo(json.dumps({"port": port, **vars(result)}))
+        return
+    click.echo(f"erased   {result.id} {result.name}: {result.blocks} blocks of 4 KiB, read back")
+    known = "not told: `lamppost device state` retires it there" if keep_registered else "retired"
+    click.echo(f"server   {known}")
+
+
+def _confirm(cable: Cable, found: session.About, named: str | None) -> None:
+    """Go on when the node was named; else it starts anew as it was."""
+    wanted = wiping.names(found)
+    try:
+        if named is None:
+            named = str(click.prompt(f"Type {wanted[0]!r} to erase this node", err=True))
+    except click.Abort:
+        session.restart(cable)
+        raise
+    if named not in wanted:
+        session.restart(cable)
+        raise FieldError(f"this is {' or '.join(wanted)}, not {named}: nothing was erased")
