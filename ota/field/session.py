@@ -73,10 +73,10 @@ def words(line: str) -> list[Any] | None:
     return found if isinstance(found, list) and found else None
 
 
-def told(cable: Cable, silence_s: float = _SILENCE_S) -> list[list[Any]]:
+def told(cable: Cable) -> list[list[Any]]:
     """Return what the program that runs on the node says until its end; NodeError on a fault."""
     found, rest = [], []
-    for line in cable.lines(silence_s):
+    for line in cable.lines(_SILENCE_S):
         said = words(line)
         if said is None:
             rest.append(line)
