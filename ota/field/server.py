@@ -13,7 +13,7 @@ import httpx2
 from ota.build.errors import FieldError
 
 _TIMEOUT_S = 60.0
-_PAST = "/api/v1"
+_BELOW = "/api/v1"
 
 
 class ServerError(FieldError):
@@ -32,14 +32,20 @@ class Server:
 
     def __init__(self, url: str, token: str, ca: Path | None) -> None:
         self._url = url.rstrip("/")
+        trusted: ssl.SSLContext | bool = True
+        try:
+            if ca is not None:
+                trusted = ssl.create_default_context(cafile=str(ca))
+        except OSError as error:
+            raise ServerError(f"CA {ca}: {error.strerror or error}") from error
         try:
             self._client = httpx2.Client(
-                base_url=self._url + _PAST,
+                base_url=self._url + _BELOW,
                 headers={"Authorization": f"Bearer {token}"},
                 timeout=_TIMEOUT_S,
-                verify=True if ca is None else ssl.create_default_context(cafile=str(ca)),
+                verify=trusted,
             )
-        except (OSError, ValueError, httpx2.InvalidURL) as error:
+        except (ValueError, httpx2.InvalidURL) as error:
             raise ServerError(f"{url}: {error}") from error
 
     def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
