@@ -19,7 +19,7 @@ _SHORT = {
     "rollout": "Offer a release to nodes and see what became of it.",
     "audit": "Read the append-only record of consequential acts.",
     "ota": "Build, sign and publish releases.",
-    "node": "Make flash images for nodes.",
+    "node": "Make nodes and work on them over their cable.",
     "demo": "Watch one emulated node do everything, step by step.",
 }
 

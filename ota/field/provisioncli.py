@@ -127,7 +127,7 @@ def _wishes(document: dict[str, Any], given: dict[str, Any]) -> Wishes:
     elif ssid is not None or not isinstance(wifi, dict) or "password" not in wifi:
         what = "Wi-Fi password"
         password = server.secret("LAMPPOST_WIFI_PASSWORD", given["wifi_password_file"], what)
-        if password is None and not isinstance(wifi, dict):
+        if not password:
             raise FieldError(
                 "no Wi-Fi password: set LAMPPOST_WIFI_PASSWORD, give --wifi-password-file, or say"
                 " --open-wifi"

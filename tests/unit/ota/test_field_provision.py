@@ -156,6 +156,12 @@ def give(tmp_path, *more, config='{"v": 1}', **variables):
         ([], {"LAMPPOST_TOKEN": "two words"}, "{}", "the token is garbled"),
         (["--token-file", "/none"], {}, "{}", "Token file /none cannot be read"),
         ([], {"LAMPPOST_WIFI_PASSWORD": None}, "{}", "no Wi-Fi password: set"),
+        (
+            ["--ssid", "city"],
+            {"LAMPPOST_WIFI_PASSWORD": ""},
+            '{"wifi": {"ssid": "x", "password": "of-another"}}',
+            "no Wi-Fi password: set",
+        ),
         (["--wifi-password-file", "/none"], {}, "{}", "Wi-Fi password file /none cannot be read"),
         ([], {}, "{", "is no JSON"),
         ([], {}, "[1]", "must be one JSON object"),
