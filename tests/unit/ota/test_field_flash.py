@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 import serial
 from click.testing import CliRunner
-from espimage import official
 
 from ota.build.boards import BOARDS
 from ota.build.errors import FieldError
 from ota.field import flash as flashing
 from ota.field.cli import node
 from ota.field.image import flash_image
+from sim.espimage import official
 
 FAKE = Path(__file__).parents[2] / "support" / "fake_esptool.py"
 
