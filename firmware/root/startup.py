@@ -211,8 +211,11 @@ def meet(bootrecord, record: dict, cause: str) -> dict:  # noqa: ANN001 - the mo
     found = Partition.find(Partition.TYPE_APP, label=wanted) if wanted else None
     here = Partition(Partition.RUNNING)  # pyright: ignore[reportArgumentType] - a number, too
     if not found or found[0].info() == here.info():
-        if record["state"] == "steady":  # else the bootloader gives it this one start
-            Partition.mark_app_valid_cancel_rollback()
+        try:
+            if record["state"] == "steady":  # else the bootloader gives it this one start
+                Partition.mark_app_valid_cancel_rollback()
+        except OSError as error:
+            say("app: %s" % error)  # the slot starts all the same
         return bootrecord.met(record)
     aimed = bootrecord.aim(record, cause)
     if aimed is record or not aimed["aims"]:
