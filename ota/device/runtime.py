@@ -11,15 +11,16 @@ from ota.core.errors import NodeError
 from ota.device import files, stage
 
 _SECTOR = 4096
+_TELL_BYTES = 262144
 _ERASE = 6  # of Partition.ioctl
 APP = "/app"
 
 
-async def fill(client, data: str, idle: str) -> int:  # noqa: ANN001 - http.Client
+async def fill(client, data: str, idle: str, say) -> int:  # noqa: ANN001 - http.Client
     """Have the MicroPython of the release in `idle` on flash, and note there where it is.
 
-    Returns the bytes fetched. A release that brings none is to run on what runs now. Raises
-    RepositoryError, NetworkError, ServerError; OSError from the flash.
+    say: takes a line for the log. Returns the bytes fetched. A release that brings none is to run
+    on what runs now. Raises RepositoryError, NetworkError, ServerError; OSError from the flash.
     """
     from esp32 import Partition
 
@@ -34,7 +35,7 @@ async def fill(client, data: str, idle: str) -> int:  # noqa: ANN001 - http.Clie
             if not await _holds(here, lines):
                 here = here.get_next_update()
                 lines.seek(0)
-                fetched = await _write(client, data, here, lines)
+                fetched = await _write(client, data, here, lines, say)
     files.write(idle + APP, here.info()[4].encode())
     return fetched
 
@@ -49,7 +50,7 @@ async def _holds(part, lines) -> bool:  # noqa: ANN001 - esp32.Partition, a bina
     return True
 
 
-async def _write(client, data: str, part, lines) -> int:  # noqa: ANN001
+async def _write(client, data: str, part, lines, say) -> int:  # noqa: ANN001
     """Write the blocks that a partition lacks; return the bytes fetched."""
     at = fetched = 0
     for size, digest, zsize in runtime.blocks(lines):
@@ -60,6 +61,8 @@ async def _write(client, data: str, part, lines) -> int:  # noqa: ANN001
                 raise NodeError("app partition: a block does not stay as it was written")
             files.remove(data + stage.PACKED)
         at += size
+        if at % _TELL_BYTES < size:
+            say("MicroPython: %d KB are in their place" % (at // 1024))
     return fetched
 
 

@@ -230,7 +230,7 @@ async def _fill(ports: Ports) -> tuple:
         from ota.device import runtime
 
         try:
-            total += await runtime.fill(ports.client, ports.data, idle)
+            total += await runtime.fill(ports.client, ports.data, idle, ports.say)
             ports.note()
         finally:
             runtime = None
