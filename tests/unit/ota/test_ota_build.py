@@ -216,6 +216,19 @@ def test_blocks_are_those_that_littlefs_takes():
     assert filesystem.blocks({"folder/inlined": b"x"}) == 2
 
 
+@pytest.mark.parametrize("lost", [b"\xff", b"\0", b"\xa5"])
+def test_no_single_block_of_a_new_volume_costs_more_than_one_file(lost):
+    files = {f"{slot}/ota/core/{name}": bytes(999) for slot in "ab" for name in ("x", "y")}
+    files |= {"boot.0": b"x" * 90, "a/manifest.jsonl": bytes(4000), "b/manifest.jsonl": bytes(9)}
+    volume = filesystem.pack(files, 0x20000)
+    assert filesystem.unpack(volume) == files
+    for at in range(0, len(volume), 4096):
+        damaged = volume[:at] + lost * 4096 + volume[at + 4096 :]
+        left = filesystem.unpack(damaged)
+        whole = {path for path in files if left.get(path) == files[path]}
+        assert len(whole) >= len(files) - 1, at // 4096
+
+
 def test_a_file_system_is_read_back_and_reproducible():
     files = {"boot.py": b"1\n", "etc/config.json": bytes(300), "lib/a.mpy": os.urandom(9000)}
     volume = filesystem.pack(files, 0x20000)
