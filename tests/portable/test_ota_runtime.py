@@ -16,8 +16,8 @@ def blocks(data):
 def refused(error, data):
     try:
         blocks(data)
-    except error:
-        return
+    except error as found:
+        return str(found)
     raise AssertionError(data)
 
 
@@ -27,6 +27,64 @@ def test_blocks_are_whole_but_for_the_last():
     assert found == [(32768, DIGEST, 9), (32768, DIGEST, 9), (4464, DIGEST, 9)]
     whole = HEAD.replace(b"70000", b"65536")
     assert [size for size, _, _ in blocks(whole + LINE * 2)] == [32768, 32768]
+
+
+def test_the_extremes_of_a_list():
+    for size in (1, limits.APP_BYTES):
+        assert runtime.header(HEAD.replace(b"70000", b"%d" % size))[1] == size
+    small = HEAD.replace(b"70000", b"1")
+    for zsize in (1, limits.FILE_BYTES):
+        line = LINE.replace(b" 9", b" %d" % zsize)
+        assert blocks(small + line) == [(1, DIGEST, zsize)]
+    bare = LINE.replace(b', "later"', b"")
+    assert blocks(small + bare) == [(1, DIGEST, 9)]
+    longest = bare.replace(b" 9", b" " * (129 - len(bare)) + b"9")
+    head = small.replace(b"[1]", b"[" + b" " * (128 - len(small)) + b"1]")
+    assert len(longest) == len(head) == 128
+    assert blocks(head + longest) == [(1, DIGEST, 9)]
+
+
+def test_a_refused_list_says_why():
+    for data, text in (
+        (b"[]\n", "runtime: header"),
+        (HEAD.replace(b"70000", b"0"), "runtime: 0 bytes"),
+        (HEAD[:-1], "runtime: line cut short or too long"),
+        (HEAD.replace(b"}", b""), "runtime: line is not JSON"),
+        (HEAD + b"{}\n", "runtime: a block has two members"),
+        (HEAD + b"[1]\n", "runtime: a block has two members"),
+        (HEAD + LINE[1:], "runtime: line is not JSON"),
+        (HEAD + LINE.replace(b'["0', b'["'), "runtime: SHA-256 of a block"),
+        (HEAD + LINE.replace(b" 9", b" 0"), "runtime: size of a block"),
+        (HEAD + LINE * 2, "runtime: line cut short or too long"),
+        (HEAD + LINE * 4, "runtime: more blocks than its size has"),
+    ):
+        assert refused(errors.RepositoryError, data) == text
+
+
+class Endless:
+    """Gives as much of one line as it is asked for, after what it begins with."""
+
+    def __init__(self, lines):
+        self.lines = lines
+        self.given = 0
+
+    def readline(self, size):
+        if self.lines:
+            return self.lines.pop(0)
+        self.given += size
+        return b"x" * size
+
+
+def test_lines_without_end_are_not_read():
+    whole = [HEAD.replace(b"70000", b"1"), LINE]
+    for begin in ([], whole[:1], whole[:]):
+        lines = Endless(begin)
+        try:
+            list(runtime.blocks(lines))
+        except errors.BadFormat:
+            assert lines.given <= 256
+            continue
+        raise AssertionError(begin)
 
 
 def test_lists_that_are_wrong():
