@@ -23,7 +23,8 @@ from ota.build.errors import FieldError
 _BAUD = 115_200
 _READ_S = 0.2
 _TRIES = 3
-_PROMPT_S = 6  # boot code included, which hashes the slot
+_PROMPT_S = 6
+_BOOT_S = 20  # of the boot code, which hashes the slot
 _EOF = b"\x04"
 _FRIENDLY = b">>> "
 _LOOK_S = 1.0
@@ -60,7 +61,9 @@ class Cable:
         for _ in range(_TRIES):
             try:
                 with contextlib.redirect_stdout(heard):  # mpremote prints what it read
-                    self._transport.enter_raw_repl(soft_reset=fresh, timeout_overall=_PROMPT_S)
+                    self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
+                    if fresh:
+                        self._transport.enter_raw_repl(timeout_overall=_BOOT_S)
                     self._transport.exec_raw_no_follow(program)
             except _FAULTS as error:
                 fault = error

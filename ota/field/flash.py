@@ -46,6 +46,7 @@ _KNOWN = {
     " does not help, its flash is worn out",
     "flash region is empty": "the flash took nothing: it is protected or broken; another board",
     "Unable to verify flash chip": "its flash chip does not answer: another board",
+    "Possible serial noise": "the line is noisy: another cable or port, and --baud 115200",
     "Failed to set baud rate": "the port does not do this speed: --baud 115200",
 }
 _CUT = (
@@ -54,7 +55,7 @@ _CUT = (
     "No more data to read",
     "Lost connection",
     "No serial data received",
-    "Packet content transfer stopped",
+    "Serial data stream stopped",
 )
 
 # Told how many percent are written.

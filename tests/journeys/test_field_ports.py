@@ -28,7 +28,7 @@ RESTLESS = "import machine\nprint('rst:0xc (SW_CPU_RESET)')\nmachine.reset()\n"
 def others(tmp_path_factory):
     """Give a board on which another firmware runs."""
     node = started(tmp_path_factory.mktemp("others") / "flash.bin", OTHERS)
-    node.wait_text("a firmware of others", 10)
+    node.wait_text("a firmware of others\r\n", 10)
     yield node
     node.close()
 
@@ -108,6 +108,7 @@ def answer(port, typed, wanted):
 
 
 def test_a_node_that_starts_over_and_over_is_named_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(cables, "_BOOT_S", 4.0)
     monkeypatch.setattr(cables, "_PROMPT_S", 4.0)
     with Node(flash(tmp_path / "flash.bin", boot=RESTLESS)) as node:
         node.power_on()

@@ -63,6 +63,9 @@ def connect(port):
     say()
     if FAIL == "locked":
         fatal("The 'flash-id' command is not available in Secure Download Mode.")
+    if FAIL == "noise":
+        say("Uploading stub flasher...")
+        fatal("Serial data stream stopped: Possible serial noise or corruption.")
     say("Stub flasher running.")
     say()
 

@@ -89,6 +89,7 @@ def test_a_board_is_detected_erased_written_and_verified(bench):
         ({"fail": "rights"}, ["no permission", "dialout"]),
         ({"fail": "silent"}, ["no board answers", "Hold BOOT, press EN"]),
         ({"fail": "mode"}, ["not in download mode"]),
+        ({"fail": "noise"}, ["the line is noisy", "--baud 115200"]),
         ({"fail": "locked"}, ["is locked"]),
         ({"fail": "secure"}, ["is locked"]),
     ],
