@@ -77,6 +77,7 @@ def provision(
     the laptop by the firmware's own rules, goes over whole, and only then takes the place of what
     the node had; then the node starts, joins, makes its key and enrols. Whatever goes wrong before
     that, it runs on as it was, and the same command can be given again; each gets a fresh claim.
+    Status 3: all is written, and the node has not enrolled within --wait seconds.
 
     Token and Wi-Fi password come from a file, the environment or a hidden prompt, never from the
     command line. `root.json` never comes from the server. Works on boards and emulated nodes.

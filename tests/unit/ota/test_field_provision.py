@@ -1,6 +1,7 @@
 """What a technician can get wrong in `provision` and `wipe`, and what a server can answer."""
 
 import http.server
+import io
 import json
 import threading
 
@@ -180,6 +181,26 @@ def test_bad_input_ends_with_status_2_and_one_line(tmp_path, more, variables, co
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
     assert "lamplight" not in result.output
+
+
+def test_whoever_sits_at_a_terminal_is_asked_for_secrets_unseen(monkeypatch, tmp_path):
+    asked = []
+
+    def prompt(what, **options):
+        asked.append((what, options["hide_input"], options["err"]))
+        return "typed"
+
+    monkeypatch.delenv("LAMPPOST_TOKEN", raising=False)
+    monkeypatch.setattr(server.click, "prompt", prompt)
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(FieldError, match="no token"):
+        server.token(None)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert server.token(None) == "typed"
+    assert asked == [("Token", True, True)]
+    (tmp_path / "token").write_text("of a file\n".replace(" ", "-"))
+    assert server.token(tmp_path / "token") == "of-a-file"
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
