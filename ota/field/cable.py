@@ -30,6 +30,10 @@ _FRIENDLY = b">>> "
 _LOOK_S = 1.0
 # What a chip's own boot code, or ours, says once a start.
 _STARTS = ("rst:0x", "ESP-ROM:", "boot: slot ")
+_STOP = b"\r\x03\x01"  # Ctrl-C, then Ctrl-A: the raw REPL
+_PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
+_PAUSE_S = 0.5
+_HEARD_BYTES = 1 << 14
 _LINE_MAX = 1 << 16
 # What pySerial and mpremote raise when a port fails; a short read becomes a struct.error there.
 _FAULTS = (OSError, TransportError, serial.SerialException, struct.error, ValueError)
@@ -47,8 +51,28 @@ class Cable:
         try:
             self._transport: Any = SerialTransport(port, baudrate=_BAUD, timeout=_READ_S)
         except _FAULTS as error:
-            raise CableError(_diagnosis(port)) from error
+            raise CableError(diagnosis(port)) from error
         self._read = b""
+
+    def catch(self, wait_s: float) -> None:
+        """Interrupt what runs, over and over, until MicroPython answers: it may be rebooting.
+
+        CableError tells what the port said instead.
+        """
+        until = time.monotonic() + wait_s
+        heard = b""
+        try:
+            while _PROMPT not in heard:
+                if time.monotonic() > until:
+                    raise CableError(_silent(self.port, heard))
+                self._transport.serial.write(_STOP)
+                pause = time.monotonic() + _PAUSE_S
+                while time.monotonic() < pause and _PROMPT not in heard:
+                    heard = (heard + self._more())[-_HEARD_BYTES:]
+            while self._more() and time.monotonic() < until:
+                pass  # what was typed too often has been answered
+        except _FAULTS as error:
+            raise CableError(f"{self.port}: {error or 'the port is gone'}") from error
 
     def run(self, program: str, *, fresh: bool = True) -> None:
         """Stop what runs on the node, start it softly, and have it run `program`.
@@ -147,7 +171,25 @@ class Cable:
         self.close()
 
 
-def _diagnosis(port: str) -> str:
+def _silent(port: str, heard: bytes) -> str:
+    """Say what stands behind a port that gives no prompt, as far as it told."""
+    lines = [line.strip() for line in heard.decode(errors="replace").splitlines()]
+    last = next((line for line in reversed(lines) if line), "")
+    if not last:
+        return f"{port} is silent: is the board powered, and is this its port?"
+    said = "".join(each if each.isprintable() else "?" for each in last)[:120]
+    if heard.count(b"rst:0x") > 1:
+        return (
+            f"{port}: the board resets over and over before MicroPython starts ({said}); write"
+            " a whole image: `lamppost node image`"
+        )
+    return (
+        f"{port}: no MicroPython prompt answers; the board says {said!r}. If that is no node's"
+        " doing, it has another firmware or damaged files: `lamppost node image` makes a node"
+    )
+
+
+def diagnosis(port: str) -> str:
     """Say why a port cannot be opened."""
     if "://" not in port:
         if not Path(port).exists():

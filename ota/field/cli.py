@@ -11,9 +11,11 @@ from ota.build.boards import BLOCK_BYTES, board
 from ota.build.release import Header
 from ota.field import (
     deploycli,
+    diagnosecli,
     flashcli,
     inputs,
     listcli,
+    logscli,
     provisioncli,
     shellcli,
     wipecli,
@@ -42,6 +44,7 @@ def node() -> None:
       lamppost node deploy --bundle …           a release over the cable, checked by the node
       lamppost node shell …                     its prompt
       lamppost node wipe …                      erase it before it is thrown away
+      lamppost node logs|diagnose|selftest …    what it says, what it is, whether it works
     """  # noqa: D301 - \b keeps click from joining lines
 
 
@@ -196,6 +199,9 @@ for _command in (
     provisioncli.provision,
     deploycli.deploy,
     shellcli.shell,
+    logscli.logs,
+    diagnosecli.diagnose,
+    diagnosecli.selftest,
     wipecli.wipe,
 ):
     node.add_command(_command)

@@ -1,0 +1,268 @@
+"""What a technician learns of a node over its cable: logs, diagnosis, self-test."""
+
+import base64
+import datetime as dt
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+import serial
+from click.testing import CliRunner
+from emulated import BIN
+
+from ota.core import bootrecord
+from ota.field.cable import Cable, CableError
+from ota.field.cli import node as command
+from sim import flashfiles
+from sim.city import City
+
+PASSWORD = "only-for-nodes"
+CLAIM = "claim-that-nobody-may-read"
+RUNS = "main: release 1.0.0 from /data/a, reset cause hard"
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory):
+    with City(tmp_path_factory.mktemp("city") / "home") as made:
+        made.found()
+        made.serve()
+        made.release("1.0.0")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def node(city):
+    made = city.node("elm-street-4", "1.0.0")
+    made.power_on()
+    made.wait_text("enrol: certificate", 40)
+    made.wait_text("uplink: ", 20)
+    yield made
+    made.close()
+
+
+def lamppost(*words, status=0):
+    """Run `lamppost node`; return what it printed once it has ended so."""
+    done = CliRunner().invoke(command, words)
+    assert done.exit_code == status, done.output + repr(done.exception)
+    return done.output
+
+
+def diagnosed(node, *words, status=0):
+    """Return a node's report, and what was found."""
+    told = json.loads(lamppost("diagnose", "--port", node.serial, "--json", *words, status=status))
+    return told, {each["what"]: each for each in told["findings"]}
+
+
+def restarted(node, vfs=None, data=None):
+    """Start a node with other files on its flash; return the mark before that."""
+    node.power_off()
+    for partition, files in (("vfs", vfs), ("data", data)):
+        if files:
+            flashfiles.change(node.flash.path, partition, files)
+    mark = node.console.length
+    node.power_on()
+    return mark
+
+
+def secrets_of(node):
+    """Give every secret on a node's flash, in the forms in which it might get out."""
+    identity = flashfiles.read(node.flash.path, "vfs")["etc/identity"]
+    key = identity[2 : 2 + int.from_bytes(identity[:2], "big")]
+    assert key[5:7] == b"\x04\x20"  # of RFC 5915: the scalar follows
+    forms = [PASSWORD, CLAIM]
+    for secret in (key, key[7:39], key[7:19], key[27:39], PASSWORD.encode(), CLAIM.encode()):
+        forms += [secret.hex(), base64.b64encode(secret).decode().rstrip("=")]
+    return forms
+
+
+def logs(port, *words):
+    return subprocess.Popen(
+        [BIN / "lamppost", "node", "logs", "--port", port, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+
+
+def ended(process):
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=10)
+    return process.returncode, out, err
+
+
+def test_logs_follow_a_running_node_and_do_not_disturb_it(node):
+    starts = len(node.resets)
+    with logs(node.serial, "--json") as process:
+        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
+        code, _, err = ended(process)
+    assert (code, err) == (0, "")
+    for line in lines:
+        assert line["level"] == "info"
+        assert line["task"] in ("sample", "uplink", "light", "main", "clock", "update")
+        assert line["uptime_s"] > 0
+        heard = dt.datetime.fromisoformat(line["time"])
+        assert abs((dt.datetime.now(dt.UTC) - heard).total_seconds()) < 30
+    assert len(node.resets) == starts
+    assert node.state == "running"
+    assert "stopped from the cable" not in node.console.text
+
+
+def repeating(listener, said, cut):
+    """Say the latest of `said` over and over to whoever connects; hang up once when told to."""
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return  # the test is over
+        with connection:
+            try:
+                while not cut.wait(0.05):
+                    connection.sendall(said[-1])
+            except OSError:
+                continue
+            cut.clear()
+
+
+def test_logs_come_back_with_their_port_and_show_what_matters():
+    """The port is a network's, which goes away and comes back; of the level only errors show."""
+    said = [b"[     1.000] info  x: not this\n[    12.345] error update: \x1b[2Jfirst\n"]
+    cut = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=repeating, args=(listener, said, cut), daemon=True).start()
+    url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
+    with logs(url, "--level", "warn", "--since-boot", "--follow") as process:
+        assert process.stdout.readline().endswith("12.345 error update: ?[2Jfirst\n")
+        said.append(b"[     0.015] warn  boot: again\n")
+        cut.set()
+        for line in process.stdout:
+            if "first" not in line:
+                break
+        assert line.endswith("0.015 warn  boot: again\n")
+        code, _, err = ended(process)
+    listener.close()
+    assert code == 0
+    assert f"{url} is gone" in err
+    assert f"{url} is back" in err
+
+
+def test_diagnose_tells_all_but_the_secrets(node):
+    log = f"1790000000 [1.000] error x: {PASSWORD} {CLAIM}\n"
+    mark = restarted(node, {"etc/claim": CLAIM.encode()}, {"log": log.encode()})
+    node.wait_text("main: memory", 20, since=mark)
+    told, found = diagnosed(node)
+    node.wait_text(RUNS, 20, since=mark)
+    assert not any(each["severity"] == "fault" for each in found.values())
+    assert (told["node"]["id"], told["node"]["name"]) == (node.id, "elm-street-4")
+    assert (told["release"]["version"], told["slot"]) == ("1.0.0", "a")
+    for slot in told["slots"].values():
+        assert slot["sound"]
+        assert slot["files"] > 30
+    assert told["boot_record"]["state"] == "steady"
+    assert told["resets"]["starts"]["power_on"] == 2
+    assert told["resets"]["last"] == "power on"
+    assert told["parts"]["climate"]["raw"]
+    assert set(told["parts"]["air"]["values"]) == {"pm1", "pm25", "pm10"}
+    assert told["outbox"]["windows"] >= 1
+    assert told["flash"]["data"]["free"] > 24
+    assert told["heap_bytes"]["free"] > 8192
+    assert node.id in told["certificate"]["subject"]
+    assert told["certificate"]["not_after"] > "2026"
+    assert told["tuf"]["root"]["version"] == 1
+    assert told["wifi"]["connected"]
+    assert abs(told["clock"]["ahead_s"]) < 10
+    assert told["restarted"]
+    text = lamppost("diagnose", "--port", node.serial)
+    console = node.console.since(mark)
+    for secret in secrets_of(node):
+        for output in (json.dumps(told), text, console):
+            assert secret not in output
+    assert "(hidden) (hidden)" in text
+    assert "2 of 2 copies sound" in text
+
+
+def test_diagnose_names_what_is_wrong_and_what_to_do(node):
+    climate = node.wiring.i2c[22, 21][0x76]
+    climate.fault = "nack"
+    config = json.loads(flashfiles.read(node.flash.path, "vfs")["etc/config.json"])
+    config["wifi"]["password"] = "x"
+    before = flashfiles.read(node.flash.path, "data")
+    record = bootrecord.newest([before["boot.0"], before["boot.1"]])
+    _, line, _ = bootrecord.seal(bootrecord.fall(record, "born to fail"))
+    mark = restarted(
+        node,
+        {"etc/config.json": json.dumps(config).encode(), "etc/claim": None},
+        {
+            "a/firmware/core/errors.mpy": b"bent",
+            "boot.0": line,
+            "boot.1": b"torn",
+            "starts": b'{"watchdog": 9, "power_on": [1]}',
+            "tuf/timestamp.json": b"{",
+            "outbox/99999999.cafecafe": b"\xff" * 3000,
+        },
+    )
+    node.wait_text("boot: slot b", 20, since=mark)
+    told, found = diagnosed(node, status=1)
+    climate.fault = None
+    assert told["slot"] == "b"
+    assert told["slots"]["a"]["damaged"] == ["firmware/core/errors.mpy"]
+    assert any("slot a: firmware/core/errors.mpy" in what for what in found)
+    assert any("configuration: wifi.password" in what for what in found)
+    assert any("part climate (bme280): PartError: no answer" in what for what in found)
+    assert any("TUF timestamp cannot be read" in what for what in found)
+    assert any("fell: born to fail" in what for what in found)
+    assert any("9 starts by the watchdog" in what for what in found)
+    assert all(each["next"] for each in found.values())
+    node.wait_text("main: release 1.0.0 from /data/b, reset cause hard", 20, since=mark)
+    good = {"etc/config.json": json.dumps(config | {"wifi": {"ssid": "city-nodes"}}).encode()}
+    config["wifi"]["password"] = PASSWORD
+    good["etc/config.json"] = json.dumps(config).encode()
+    mark = restarted(node, good, before | {"outbox/99999999.cafecafe": None})
+    node.wait_text("main: memory", 20, since=mark)
+
+
+def test_the_self_test_passes_and_fails_part_by_part(node):
+    told = json.loads(lamppost("selftest", "--port", node.serial, "--json"))
+    assert told["passed"]
+    parts = {each["part"]: each for each in told["verdicts"]}
+    assert set(parts) == {"config", "lamp", "ambient", "air", "climate", "firmware"}
+    assert parts["climate"]["values"]["temperature"] < 60
+    node.wiring.i2c[22, 21][0x76].fault = "nack"
+    flashfiles_mark = node.console.length
+    text = lamppost("selftest", "--port", node.serial, status=1)
+    node.wiring.i2c[22, 21][0x76].fault = None
+    assert "FAIL  climate     PartError: no answer" in text
+    assert "pass  air" in text
+    node.wait_text(RUNS, 20, since=flashfiles_mark)
+    assert node.lamp.dark_s == 0
+
+
+def test_without_a_restart_the_node_waits_at_its_prompt(node):
+    mark = node.console.length
+    text = lamppost("diagnose", "--no-restart", "--port", node.serial)
+    assert "stays at its prompt" in text
+    assert RUNS not in node.console.since(mark)
+    with Cable(node.serial) as cable:
+        cable.catch(10)
+        cable.run("import sys\nprint(sys.path[0])", fresh=False)
+        assert next(iter(cable.lines(5))) == "/data/a"
+
+
+def test_a_port_that_is_busy_or_goes_away_is_one_line(node, tmp_path):
+    with serial.Serial(node.serial, exclusive=True):
+        for name in ("logs", "diagnose", "selftest"):
+            assert "is busy" in lamppost(name, "--port", node.serial, status=2)
+    for name in ("logs", "diagnose", "selftest"):
+        text = lamppost(name, "--port", str(tmp_path / "ttyUSB0"), status=2)
+        assert text.strip().endswith("there is no such port; is the board plugged in?")
+    cable = Cable(node.serial)
+    cable.run("import time\ntime.sleep(60)", fresh=False)
+    power_cut = threading.Timer(0.5, node.close)
+    power_cut.start()
+    with cable, pytest.raises(CableError):
+        list(cable.lines(20))
+    power_cut.join()
