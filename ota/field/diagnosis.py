@@ -24,6 +24,8 @@ _CAUSES = {
     "DEEPSLEEP_RESET": "deep sleep",
     "SOFT_RESET": "soft reset",
 }
+_VOLUME = ("block_bytes", "blocks", "free")
+_OUTBOX = ("segments", "waiting", "windows", "damaged", "lost")
 _ROLES = ("root", "timestamp", "snapshot", "targets")
 
 Report = dict[str, Any]
@@ -66,7 +68,7 @@ def report(port: str, told: Mapping[str, Any], now: float) -> Report:
         "ended_early": None,
         "restarted": None,
         "node": _node(told, config),
-        "chip": told.get("chip"),
+        "chip": _or_fault(told.get("chip")),
         "config": {"fault": config.get("fault") or None} if config else None,
         "release": slots.get(running),
         "slot": running if running in slots else None,
@@ -79,9 +81,9 @@ def report(port: str, told: Mapping[str, Any], now: float) -> Report:
             for name, value in told.items()
             if name.startswith("part ")
         },
-        "outbox": _or_fault(told.get("outbox")),
-        "flash": {name: _or_fault(told.get(f"volume {name}")) for name in ("vfs", "data")},
-        "heap_bytes": _or_fault(told.get("heap")),
+        "outbox": _numbers(told.get("outbox"), _OUTBOX),
+        "flash": {name: _numbers(told.get(f"volume {name}"), _VOLUME) for name in ("vfs", "data")},
+        "heap_bytes": _numbers(told.get("heap"), ("free", "used")),
         "wifi": _wifi(told, config),
         "clock": _clock(told, now),
         "certificate": _certificate(told.get("identity")),
@@ -191,6 +193,16 @@ def _metadata(value: Any) -> dict[str, Any] | None:
     if "fault" in found or not found:
         return found or None
     return {"version": found.get("version"), "expires": found.get("expires")}
+
+
+def _numbers(value: Any, names: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return what was counted; a fault when a number is missing, or is none."""
+    found = _or_fault(value)
+    if found is None or "fault" in found:
+        return found
+    if all(type(found.get(name)) is int for name in names):
+        return found
+    return {"fault": "it makes no sense"}
 
 
 def _or_fault(value: Any) -> dict[str, Any] | None:

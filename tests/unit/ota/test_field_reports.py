@@ -1,0 +1,174 @@
+"""Bad input to the field tools: any lines, any answers, and the control lines of a port."""
+
+import datetime as dt
+import json
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ota.field import asking, diagnosetext, diagnosis, findings, logs
+from ota.field.cable import CableError
+
+NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
+NAMES = (
+    *("slot", "files", "config", "config_kept", "identity", "anchors", "slot a", "slot b"),
+    *("record a", "record b", "starts", "update", "seen", "crash", "crash.old", "log", "tuf root"),
+    *("tuf timestamp", "tuf targets", "volume vfs", "volume data", "outbox", "part x", "heap"),
+    *("chip", "reset_cause", "clock", "wifi"),
+)
+WORDS = st.sampled_from(["", "x", "\x1b[2J", "\n", "\ud800", "zz", "3000", "2026-11-24T00:00:00Z"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["fault", "version", "expires", "free", "blocks", "waiting", "mac", "ssid", "rssi"]
+            )
+            | WORDS,
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=6,
+)
+
+
+def read(*pieces, at=100.0):
+    reader = logs.Reader()
+    found = [line for piece in pieces for line in reader.feed(piece, at)]
+    return found + list(reader.flush())
+
+
+def judged(told):
+    report = diagnosis.report("port", told, NOW.timestamp())
+    found = findings.judge(report, NOW)
+    return report, found, "\n".join(diagnosetext.lines(report, found))
+
+
+def test_a_line_has_time_level_task_and_text_however_it_arrives():
+    whole = b"[    12.345] warn  update: no network\r\n"
+    for at in range(len(whole)):
+        (line,) = read(whole[:at], whole[at:])
+        assert (line.level, line.task, line.text) == ("warn", "update", "no network")
+        assert line.uptime_s == 12.345
+    assert line.told()["time"] == "1970-01-01T00:01:40.000Z"
+
+
+def test_a_traceback_belongs_to_its_error_and_the_chip_speaks_too():
+    lines = read(
+        b"[     1.000] error x: KeyError: 1\nTraceback (most recent call last):\n  File\n"
+        b"E (312) wifi: no memory\nGuru Meditation Error: Core 0 panic'ed\nrst:0xc (SW_RESET)\n"
+    )
+    assert [line.level for line in lines] == [*["error"] * 5, "info"]
+    assert lines[3].task == "wifi"
+
+
+def test_what_a_node_says_steers_no_terminal_and_is_bounded():
+    lines = read(b"\x1b[2J\x07" + b"x" * 9000 + b"\n\xff\xfe\n")
+    assert all(line.text.isprintable() and len(line.text) <= 2000 for line in lines)
+    assert sum(line.text.count("x") for line in lines) == 9000
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.binary(max_size=80), max_size=6))
+def test_any_bytes_become_lines_that_can_be_shown(pieces):
+    for line in read(*pieces):
+        assert "\n" not in line.shown()
+        assert "\x1b" not in line.shown(since_boot=True)
+        json.dumps(line.told())
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.dictionaries(st.sampled_from(NAMES), ANYTHING, max_size=12))
+def test_whatever_a_node_answers_there_is_a_report(told):
+    report, found, text = judged(told)
+    json.dumps(report)
+    assert text
+    assert all(each.what and each.next for each in found)
+
+
+def test_certificates_and_metadata_that_end_are_named():
+    told = {
+        "config": {"fault": ""},
+        "tuf root": {"version": 3, "expires": "2026-11-01T00:00:00Z"},
+        "tuf timestamp": {"version": 9, "expires": "soon"},
+        "identity": {"claim": False, "certificate": None, "there": False},
+        "clock": 946_684_800,
+        "wifi": {"connected": True, "rssi": -91, "mac": "240ac4000001"},
+        "volume data": {"block_bytes": 4096, "blocks": 480, "free": 3},
+        "volume vfs": {"fault": "OSError: 19"},
+        "outbox": {"waiting": 500, "windows": 900, "segments": 60, "damaged": 2, "lost": 0},
+    }
+    _, found, _ = judged(told)
+    said = "\n".join(each.what for each in found)
+    for what in (
+        "TUF root 3 expired on 2026-11-01",
+        "TUF timestamp 9 expired on soon",
+        "no certificate, and no claim token",
+        "the clock has not been set",
+        "weak Wi-Fi: -91 dBm",
+        "data: 3 of 480 blocks are free",
+        "vfs is not mounted: OSError: 19",
+        "500 windows wait",
+    ):
+        assert what in said
+    severities = [each.severity for each in found]
+    assert severities == sorted(severities, key=("fault", "warning", "note").index)
+
+
+class Port:
+    """A cable whose node says certain lines."""
+
+    port = "PORT"
+
+    def __init__(self, *lines):
+        self.said = lines
+
+    def run(self, program, *, afresh):
+        assert "main(True)" in program
+        assert afresh
+
+    def lines(self, _silence_s):
+        yield from self.said
+
+
+def test_a_program_that_ends_early_is_said_and_foreign_lines_are_passed_on():
+    port = Port("noise", "@[1", "@[]", '@["name", 1]', "@" + "[" * 50_000, "MemoryError: ")
+    found = asking.answers(port, "diagnose", "main(True)", afresh=True)
+    told = []
+    with pytest.raises(CableError, match="ended early: MemoryError"):
+        told.extend(found)
+    port = Port('@["a", 2]', '@["end", true]', '@["b", 3]')
+    assert dict(asking.answers(port, "diagnose", "main(True)", afresh=True)) == {"a": 2}
+
+
+class ControlLines:
+    """A port that notes what is done to it."""
+
+    fd = None
+    in_waiting = 0
+
+    def __init__(self):
+        self.__dict__["done"] = []
+
+    def __setattr__(self, name, value):
+        self.done.append((name, value))
+
+    def write(self, data):
+        self.done.append(("write", data))
+
+    def read(self, _count):
+        raise OSError
+
+    def close(self):
+        pass
+
+
+def test_logs_send_nothing_and_move_no_control_line(monkeypatch):
+    port = ControlLines()
+    monkeypatch.setattr(logs.serial, "serial_for_url", lambda *_, **__: port)
+    with pytest.raises(CableError, match="PORT is gone"):
+        list(logs.follow("PORT"))
+    assert port.done == []
