@@ -126,9 +126,9 @@ class Port:
     def __init__(self, *lines):
         self.said = lines
 
-    def run(self, program, *, afresh):
+    def run(self, program, *, fresh):
         assert "main(True)" in program
-        assert afresh
+        assert fresh
 
     def lines(self, _silence_s):
         yield from self.said
@@ -136,12 +136,12 @@ class Port:
 
 def test_a_program_that_ends_early_is_said_and_foreign_lines_are_passed_on():
     port = Port("noise", "@[1", "@[]", '@["name", 1]', "@" + "[" * 50_000, "MemoryError: ")
-    found = asking.answers(port, "diagnose", "main(True)", afresh=True)
+    found = asking.answers(port, "diagnose", "main(True)", fresh=True)
     told = []
     with pytest.raises(CableError, match="ended early: MemoryError"):
         told.extend(found)
     port = Port('@["a", 2]', '@["end", true]', '@["b", 3]')
-    assert dict(asking.answers(port, "diagnose", "main(True)", afresh=True)) == {"a": 2}
+    assert dict(asking.answers(port, "diagnose", "main(True)", fresh=True)) == {"a": 2}
 
 
 class ControlLines:
