@@ -74,6 +74,8 @@ def boot() -> None:
             if slot is None and damage("/data/" + name) is None:
                 slot = name
     sys.path[:] = ["/data/" + slot, ".frozen"] if slot else [".frozen"]
+    if cause == "soft":  # on the cable: where `mpremote mount` and `mip install` look
+        sys.path.extend(("", "/lib"))
     sys.modules.pop("bootrecord", None)
     gc.collect()
 
@@ -286,8 +288,8 @@ def damage(root: str) -> str | None:
                 if digest_of(root + "/" + path, size, buffer) != digest:
                     return path + " is damaged"
                 count += 1
-    except (OSError, ValueError, TypeError):
-        return path + " cannot be read"
+    except Exception:  # a list that is damaged may say anything
+        return "%s cannot be read" % (path,)
     return None if count else "manifest is empty"
 
 

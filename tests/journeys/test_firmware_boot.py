@@ -1,7 +1,7 @@
 """Boot and trial boot on flash: whatever happens to record and slots, a sound slot is started."""
 
 import pytest
-from slots import CRASH, HANG, MANIFEST, record_of, started, starts_of, two_slots
+from slots import CRASH, HANG, IDLE, MANIFEST, record_of, started, starts_of, two_slots
 
 from ota.core import bootrecord
 from sim import flashfiles
@@ -107,6 +107,16 @@ def test_a_damaged_slot_is_left_for_the_other(chip, path, content):
     assert started(node) == "b"
 
 
+@pytest.mark.parametrize(
+    "line", [b'[{}, "x", null]', b"{}", b"[" * 500, b'["x"]', b"null", b'["x", "y", "z"]']
+)
+def test_a_list_of_files_that_says_anything_is_a_damaged_slot(chip, line):
+    node = chip(record=bootrecord.fresh())
+    content = b'{"version": "1.0.0"}\n' + line + b"\n"
+    flashfiles.change(node.flash.path, "data", {"a/manifest.jsonl": content})
+    assert started(node) == "b"
+
+
 def test_with_both_slots_damaged_it_says_so_and_waits_for_the_cable(chip):
     node = chip(record=bootrecord.fresh())
     bent = {"a/firmware/main.mpy": b"bent", "b/manifest.jsonl": None}
@@ -144,6 +154,17 @@ def test_ctrl_c_leaves_a_prompt_and_time_to_work_at_it(chip):
     node.wait_text(">>> ", 10)
     assert node.board._dog_ms == 600_000
     assert record_of(node)["crashes"] == 0
+
+
+def test_a_soft_start_looks_where_the_cables_tools_put_things(chip):
+    node = chip(a="import sys\nprint('path', sys.path)\n" + IDLE, record=bootrecord.fresh())
+    assert started(node) == "a"
+    node.send(b"\x03")
+    node.wait_text(">>> ", 10)
+    mark = node.console.length
+    node.send(b"\x04")
+    node.wait_text("runs a!", 10, mark)
+    assert "path ['/data/a', '.frozen', '', '/lib']" in node.console.since(mark)
 
 
 @pytest.mark.parametrize("where", ["before", "within", "after"])
