@@ -112,6 +112,7 @@ def test_a_release_that_brings_its_micropython_needs_two_app_partitions():
         assert text == "release needs MicroPython 1.28.0"
     without = manifest.header(HEAD.replace(b"1.27.0", b"1.28.0"))
     refused(errors.Unsuited, manifest.suited, without, "esp32", "1.1.0", "1.27.0", "1.0.0", 2)
+    assert manifest.header(data.replace(b"1.28.1", b"1.28.0"))["brings"] == "1.28.0"
     less = data.replace(b"1.28.1", b"1.27.9")
     text = refused(errors.BadFormat, manifest.header, less)
     assert text == "manifest: brings less than it needs"
