@@ -175,6 +175,19 @@ def test_threshold_not_reached(node, repository):
         node.refresh()
 
 
+@pytest.mark.parametrize("forged", [0, 1])
+def test_one_good_signature_beside_a_forged_one_is_not_two(node, repository, forged):
+    two_of_three(repository)
+    repository.signers["targets"] = repository.spare[:2]
+    repository.publish(hashes=False)
+    name = f"{repository.targets.version}.targets.json"
+    data = json.loads(repository.files[name])
+    data["signatures"][forged]["sig"] = data["signatures"][1 - forged]["sig"]
+    repository.files[name] = json.dumps(data).encode()
+    with pytest.raises(errors.BadSignature, match="1 of 2"):
+        node.refresh()
+
+
 def test_one_signature_twice_is_not_two(node, repository):
     two_of_three(repository)
     repository.publish(hashes=False)
