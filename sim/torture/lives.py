@@ -162,9 +162,13 @@ class Street:
                 raise DeadlineError(f"no end after {_END_S:g} s: {node.console.text[-1500:]}")
             time.sleep(_LOOK_S)
         node.flash.disarm()
-        if node.state == "off":
-            node.power_on()
-        node.wait_text("acknowledged", _END_S, node.console.length)
+        mark, end = node.console.length, time.monotonic() + _END_S
+        while "acknowledged" not in node.console.since(mark):
+            if node.state == "off":  # a failure that was under way already
+                node.power_on()
+            if time.monotonic() > end:
+                raise DeadlineError(f"nothing was acknowledged: {node.console.text[-1500:]}")
+            time.sleep(_LOOK_S)
         node.power_off()
 
     def _judge(self, fate: Fate, node: Tortured, end: str, said: str) -> list[str]:
