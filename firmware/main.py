@@ -27,7 +27,6 @@ class Node:
         self.watchdog = port.Watchdog(WATCHDOG_MS)
         self.network = port.Network()
         self.memory = port.Memory()
-        self.apps = port.Apps()
         self.random = port.random
         self.console = Console(self.storage, self.clock)
         self.slot = slot

@@ -29,7 +29,6 @@ Network()
 Watchdog(timeout_ms)        feed(), relax() for the cable: ten minutes
 Reset()
     cause() -> "power_on", "hard", "watchdog", "soft" or "deep_sleep"; reset() never returns
-Apps()                      count(): app partitions, one or two; keep(): the one that runs is good
 Memory()
     claim(tx, rx) -> bytes of heap gained: bounds the heap's growth, once, after Network.start;
                             the pins of a bus that is not yet in use

@@ -4,7 +4,6 @@ import asyncio
 
 import machine
 import network
-from esp32 import Partition
 
 from firmware.ports import common
 
@@ -95,21 +94,3 @@ class Reset:
     def reset(self) -> None:
         """Reset the chip."""
         machine.reset()
-
-
-class Apps:
-    """The app partitions: one, or on larger flashes two, of which the second takes a MicroPython.
-
-    Which of them starts is the bootloader's and the boot code's business.
-    """
-
-    def count(self) -> int:
-        """How many there are."""
-        return len(Partition.find(Partition.TYPE_APP))
-
-    def keep(self) -> None:
-        """Have the bootloader keep the one that runs: its trial has ended well."""
-        try:
-            Partition.mark_app_valid_cancel_rollback()
-        except OSError:
-            pass  # there is but one; and what is missed here the boot code does at the next start

@@ -13,7 +13,6 @@ from firmware.ports import chip, common
 Storage = common.Storage
 Watchdog = chip.Watchdog
 Reset = chip.Reset
-Apps = chip.Apps
 random = os.urandom
 
 _EPOCH_S = 946684800 if time.gmtime(0)[0] == 2000 else 0

@@ -58,7 +58,6 @@ def _set_rtc(unix_s: int) -> None:
 if chip:
     Watchdog = chip.Watchdog
     Reset = chip.Reset
-    Apps = chip.Apps
 
     class Network(chip.Network):
         """The emulated station interface."""

@@ -174,7 +174,7 @@ async def _install(client, slots: list, heads: list, flaws: int) -> None:  # noq
     except (errors.RepositoryError, errors.ServerError):
         _failed.append(version)
         raise
-    stage.finish(folder)
+    stage.seal(folder)
     startup.say("rescue: %d files, %d bytes fetched" % fetched)
     stage.clean("/data", folder)
     fault = startup.damage(folder)

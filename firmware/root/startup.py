@@ -44,7 +44,7 @@ _CAUSES = (
 _BUILT_IN = "asyncio binascii collections errno hashlib json machine os socket struct time"
 
 # Let go before the slot is imported: code is heap.
-_BOOT_ONLY = "boot choose count keep damage digest_of meet mount read reset_cause dead"
+_BOOT_ONLY = "boot choose count keep damage digest_of mount read reset_cause dead two_apps"
 
 _start = time.ticks_ms()
 
@@ -76,7 +76,8 @@ def boot() -> None:
     sys.path[:] = ["/data/" + slot, ".frozen"] if slot else [".frozen"]
     if cause == "soft":  # on the cable: where `mpremote mount` and `mip install` look
         sys.path.extend(("", "/lib"))
-    sys.modules.pop("bootrecord", None)
+    for name in ("bootrecord", "apps"):
+        sys.modules.pop(name, None)
     gc.collect()
 
 
@@ -179,7 +180,10 @@ def choose(cause: str) -> str | None:
         slot = bootrecord.running(record)
         fault = damage("/data/" + slot)
         if fault is None:
-            record = meet(bootrecord, record, cause)
+            if two_apps():
+                import apps  # pyright: ignore[reportMissingImports] - in /lib
+
+                record = apps.meet(bootrecord, record, cause)
             if record is before:
                 break
             continue
@@ -200,37 +204,11 @@ def choose(cause: str) -> str | None:
     return slot
 
 
-def meet(bootrecord, record: dict, cause: str) -> dict:  # noqa: ANN001 - the module
-    """Have a sound slot run on the app partition that it names: starts anew where it must.
-
-    Returns the record that results, the same when the slot is to run here and now.
-    """
+def two_apps() -> bool:
+    """Say whether a slot may want another app partition than the one that runs."""
     from esp32 import Partition
 
-    if len(Partition.find(Partition.TYPE_APP)) < 2:
-        return record
-    wanted = "".join(map(chr, read("/data/%s/app" % bootrecord.running(record)) or b""))
-    found = Partition.find(Partition.TYPE_APP, label=wanted) if wanted else None
-    here = Partition(Partition.RUNNING)  # pyright: ignore[reportArgumentType] - a number, too
-    if not found or found[0].info() == here.info():
-        try:
-            if record["state"] == "steady":  # else the bootloader gives it this one start
-                Partition.mark_app_valid_cancel_rollback()
-        except OSError as error:
-            say("app: %s" % error)  # the slot starts all the same
-        return bootrecord.met(record)
-    aimed = bootrecord.aim(record, cause)
-    if aimed is record or not aimed["aims"]:
-        return aimed
-    try:
-        found[0].set_boot()
-    except OSError as error:
-        say("%s: %s" % (wanted, error))
-        return record if record["state"] == "steady" else bootrecord.fail(record, "no app")
-    keep(bootrecord, aimed)
-    say("its MicroPython is in " + wanted)
-    machine.reset()
-    return record
+    return len(Partition.find(Partition.TYPE_APP)) > 1
 
 
 def count(word: str) -> None:

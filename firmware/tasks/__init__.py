@@ -2,7 +2,7 @@
 
 Every task is `async def run(node)`. `node` is made in firmware/main.py and carries
 
-    clock, storage, network, watchdog, memory, apps, random     the ports (ports/__init__.py)
+    clock, storage, network, watchdog, memory, random   the ports (see ports/__init__.py)
     console         Console: info, warn, error(task, text)
     id              the device id
     release         header of the running slot's manifest: version, board, built, min_level, …

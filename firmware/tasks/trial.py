@@ -24,7 +24,6 @@ async def judge(node, poll) -> None:
     version = node.release.get("version")
     if why is None:
         swap.confirm(_DATA)
-        node.apps.keep()
         node.console.info("update", "release %s confirmed" % version)
         let_go("ota.core.bootrecord")
         if not measuring.has_room(node):

@@ -154,7 +154,6 @@ def ports(node):
         node.client, node.id, node.release, runtime(), node.clock.now, saying(node)
     )
     made.note = node.memory.note
-    made.apps = node.apps.count()
     return made
 
 

@@ -37,7 +37,6 @@ BOOTS_MAX = 10  # blameless starts in one trial; one more counts as a failure
 DEFERRALS_MAX = 10  # likewise trials that found no network
 CRASHES_MAX = 5  # unplanned resets before the confirmed slot was healthy
 TRIAL_MINUTES = 30  # powered minutes a trial may take
-AIMS_MAX = 3  # so often a confirmed slot asks for its app partition; then it runs on another
 _TRIES_MAX = 3
 _TEXT_MAX = {"manifest": 16, "action": 24, "version": 32, "reason": 64}
 _STATES = ("steady", "staged", "trying")
@@ -186,36 +185,6 @@ def decide(record: dict, cause: str, note: str = "") -> dict:
         record["crashes"] += 1
         if record["crashes"] >= CRASHES_MAX and record["spoilt"] != other(record["slot"]):
             return fall(record, why)
-    return record
-
-
-def aim(record: dict, cause: str) -> dict:
-    """Count a start of the app partition that the slot to run needs, where another one runs.
-
-    `cause`: as for `decide`, which comes first. The answer is to be on flash before the start is
-    asked for. The bootloader gives a new app one start: a trial that lost the power is "staged"
-    again, without blame; one whose app was started and did not get as far as the boot code has
-    failed. When the record comes back as it was, the confirmed slot does with the app that runs.
-    """
-    aims = record["aims"] + 1
-    if record["state"] == "trying":
-        if aims > BOOTS_MAX or (aims > 1 and cause in ("hard", "watchdog")):
-            return fail(record, "its MicroPython does not start")
-    elif aims > AIMS_MAX:
-        return record
-    record = planned(record)
-    record["aims"] = aims
-    if record["state"] == "trying":
-        record["state"] = "staged"
-    return record
-
-
-def met(record: dict) -> dict:
-    """Forget the starts asked for: the app partition that runs is the slot's. May be the same."""
-    if not record["aims"]:
-        return record
-    record = dict(record)
-    record["aims"] = 0
     return record
 
 

@@ -44,14 +44,12 @@ def header(line: bytes) -> dict:
     return value
 
 
-def suited(head: dict, board: str, version: str, runtime: str, floor: str, apps: int = 1) -> None:
+def suited(head: dict, board: str, version: str, runtime: str, floor: str) -> None:
     """Raise unless the release is for this board and runtime, as offered, not below the floor.
 
-    runtime: the node's MicroPython, "1.27.0"; floor: the highest security floor seen so far;
-    apps: its app partitions, of which a release that brings its MicroPython needs two.
+    runtime: the node's MicroPython, "1.27.0", or what a node with two app partitions will have;
+    floor: the highest security floor seen so far.
     """
-    if apps > 1 and head["brings"]:
-        runtime = head["brings"]
     if head["board"] != board:
         raise Unsuited("release for board %s" % head["board"])
     if head["version"] != version:

@@ -13,7 +13,7 @@ from ota.device import files, stage
 _SECTOR = 4096
 _TELL_BYTES = 262144
 _ERASE = 6  # of Partition.ioctl
-APP = "/app"
+_APP = "/app"
 
 
 async def fill(client, data: str, idle: str, say) -> int:  # noqa: ANN001 - http.Client
@@ -36,7 +36,7 @@ async def fill(client, data: str, idle: str, say) -> int:  # noqa: ANN001 - http
                 here = here.get_next_update()
                 lines.seek(0)
                 fetched = await _write(client, data, here, lines, say)
-    files.write(idle + APP, here.info()[4].encode())
+    files.write(idle + _APP, here.info()[4].encode())
     return fetched
 
 
@@ -59,7 +59,6 @@ async def _write(client, data: str, part, lines, say) -> int:  # noqa: ANN001
             fetched += await stage.get(client, data, size, digest, zsize, place)
             if await files.copy(_Area(part, at, size), None, size) != digest:
                 raise NodeError("app partition: a block does not stay as it was written")
-            files.remove(data + stage.PACKED)
         at += size
         if at % _TELL_BYTES < size:
             say("MicroPython: %d KB are in their place" % (at // 1024))

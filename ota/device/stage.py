@@ -16,11 +16,11 @@ from ota.device import files
 _MANIFEST = "/manifest.jsonl"
 WAITING = "/manifest.new"
 _NEW = "/new"
-PACKED = "/new.z"
+_PACKED = "/new.z"
 
 
 async def fill(client, data: str, idle: str, active: str, patch=None) -> tuple[int, int]:  # noqa: ANN001
-    """Make the slot at `idle` hold the files of its waiting manifest; `finish` makes it whole.
+    """Make the slot at `idle` hold the files of its waiting manifest; `seal` makes it whole.
 
     client: http.Client; data: "/data"; idle, active: folders of the slots; patch: the module
     ota.device.patch, None to fetch whole files only. Returns (files, bytes) fetched. Raises
@@ -46,18 +46,18 @@ async def fill(client, data: str, idle: str, active: str, patch=None) -> tuple[i
                 total += fetched
             files.make_folders(place)
             files.replace(new, place)
-            files.remove(data + PACKED)
+            files.remove(data + _PACKED)
     return count, total
 
 
-def finish(idle: str) -> None:
+def seal(idle: str) -> None:
     """Make a slot whole whose files are all there."""
     files.replace(idle + WAITING, idle + _MANIFEST)
 
 
 def clean(data: str, idle: str) -> None:
     """Remove what an update that ended left beside the slots' files."""
-    for path in (data + _NEW, data + PACKED, idle + WAITING, idle + WAITING + ".part"):
+    for path in (data + _NEW, data + _PACKED, idle + WAITING, idle + WAITING + ".part"):
         files.remove(path)
 
 
@@ -110,7 +110,7 @@ async def get(client, data: str, size: int, digest: str, zsize: int, place=None)
     place: opened as `with place:`, written instead. None are fetched when it lies there whole
     since the power went.
     """
-    packed = data + PACKED
+    packed = data + _PACKED
     try:
         if os.stat(packed)[6] == zsize:
             await _inflate(data, size, digest, place)
@@ -122,6 +122,8 @@ async def get(client, data: str, size: int, digest: str, zsize: int, place=None)
     if n != zsize:
         raise BadLength("%s: %d bytes, %d expected" % (digest[:16], n, zsize))
     await _inflate(data, size, digest, place)
+    if place:
+        files.remove(packed)
     return n
 
 
@@ -130,7 +132,7 @@ async def _inflate(data: str, size: int, digest: str, place) -> None:  # noqa: A
     from deflate import ZLIB, DeflateIO
 
     try:
-        with open(data + PACKED, "rb") as source, place or open(data + _NEW, "wb") as sink:
+        with open(data + _PACKED, "rb") as source, place or open(data + _NEW, "wb") as sink:
             plain = DeflateIO(source, ZLIB, limits.WINDOW_BITS)
             found = await files.copy(plain, sink, size)
     except (EOFError, ValueError):

@@ -27,8 +27,14 @@ def stage(data: str, digest: str, action: str, version: str) -> None:
 
 
 def confirm(data: str) -> None:
-    """Make the slot on trial the confirmed one."""
+    """Make the slot on trial the confirmed one, and have the bootloader keep the app it runs on."""
     save(data, bootrecord.confirm(load(data)))
+    try:
+        from esp32 import Partition
+
+        Partition.mark_app_valid_cancel_rollback()
+    except (ImportError, OSError):
+        pass  # no chip, or one app; what is missed here the boot code does at the next start
 
 
 def fail(data: str, reason: str) -> None:

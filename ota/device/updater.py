@@ -51,7 +51,6 @@ class Ports:
         self.device = device
         self.release = release
         self.runtime = runtime
-        self.apps = 1  # app partitions; in the second a new MicroPython can be tried
         self.now = now
         self.say = say
         self.note = gc.collect  # called where most is loaded
@@ -186,7 +185,8 @@ async def _fetch(ports: Ports, version: str) -> tuple:
     with open(waiting, "rb") as file:
         head = manifest.whole(file)
     floor = max((load(ports.data)["floor"], ports.release["floor"]), key=versions.key)
-    manifest.suited(head, board, version, ports.runtime, floor, ports.apps)
+    runtime = head["brings"] if _two_apps() and head["brings"] else ports.runtime
+    manifest.suited(head, board, version, runtime, floor)
     if bootrecord.refused(swap.load(ports.data), digest):
         raise Refused("this manifest has failed its trials")
     if versions.key(head["floor"]) > versions.key(floor):
@@ -225,7 +225,7 @@ async def _fill(ports: Ports) -> tuple:
     count, total = await stage.fill(ports.client, ports.data, idle, active, patch)
     ports.note()
     patch = None
-    if ports.apps > 1:
+    if _two_apps():
         let_go("device.patch")
         from ota.device import runtime
 
@@ -235,7 +235,7 @@ async def _fill(ports: Ports) -> tuple:
         finally:
             runtime = None
             let_go("device.runtime", "core.runtime")
-    stage.finish(idle)
+    stage.seal(idle)
     ports.say("update: %d files fetched, %d bytes" % (count, total))
     return ("filled",)
 
@@ -255,6 +255,15 @@ async def _clean(ports: Ports) -> None:
     from ota.device import stage
 
     stage.clean(ports.data, _slots(ports.data)[1])
+
+
+def _two_apps() -> bool:
+    """Say whether there is a place for another MicroPython than the one that runs."""
+    try:
+        from esp32 import Partition
+    except ImportError:
+        return False  # no chip: a test
+    return len(Partition.find(Partition.TYPE_APP)) > 1
 
 
 def _slots(data: str) -> tuple[str, str]:

@@ -7,6 +7,7 @@ hil_tests/test_two_apps.py.
 import pytest
 from slots import CRASH, HANG, IDLE, copies, record_of, slot, staged, started
 
+from firmware.root.apps import AIMS_MAX
 from ota.core import bootrecord
 from ota.field.image import boot_files, flash_image
 from ota.field.partitions import EIGHT_MB
@@ -113,7 +114,7 @@ def test_a_slot_that_falls_takes_its_app_along(chip):
 def test_a_confirmed_slot_whose_app_is_lost_runs_on_the_other(chip, second):
     node = chip(record=confirmed(), second=second)
     assert started(node, 40) == "b"
-    assert apps(node) == (bootrecord.AIMS_MAX if second else 0)
+    assert apps(node) == (AIMS_MAX if second else 0)
     node.power_off()
     assert started(node, 40) == "b"
 

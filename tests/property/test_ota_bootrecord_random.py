@@ -3,8 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from firmware.root import apps
 from ota.core import bootrecord as br
 
+APPS = {"aim": lambda record, cause: apps.aim(br, record, cause), "met": apps.met}
 CAUSES = st.sampled_from(["power_on", "hard", "watchdog", "soft", "deep_sleep"])
 MANIFESTS = st.sampled_from(["%064x" % (i << 200) for i in range(5)])
 TEXT = st.text(max_size=120)
@@ -50,7 +52,7 @@ def apply(record, step):
             return br.confirm(record)
         if name == "spend":
             return br.spend(record, 5)
-        return getattr(br, name)(record, *args)
+        return (APPS.get(name) or getattr(br, name))(record, *args)
     except ValueError:
         return record
 

@@ -75,20 +75,6 @@ class Memory:
         return {"heap_free": 50_000}
 
 
-class Apps:
-    """One app partition, or more."""
-
-    def __init__(self, count=1):
-        self.kept = 0
-        self._count = count
-
-    def count(self):
-        return self._count
-
-    def keep(self):
-        self.kept += 1
-
-
 class Restarted(BaseException):
     """The node has reset itself."""
 
@@ -125,7 +111,6 @@ def node(config=None, **parts):
         date_s=0,
         dying="",
         memory=Memory(),
-        apps=Apps(),
         measuring=[True],
         errand="",
         boot="",

@@ -17,7 +17,6 @@ import time
 from binascii import a2b_base64, crc32
 
 import machine
-from esp32 import Partition
 
 _SILENCE_MS = 3000
 _TRIES = 5
@@ -173,7 +172,6 @@ async def deploy(release: dict) -> None:
 
     at = now(release.get("built", 0))
     ports = updater.Ports(cable, "", release, micropython(), lambda: at, saying)
-    ports.apps = len(Partition.find(Partition.TYPE_APP))
     updater.settle(ports)
     offer = poll.Offer(0, action, version, "", "", False, {})
     staged = await updater.update(ports, offer)

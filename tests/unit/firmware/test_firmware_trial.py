@@ -163,10 +163,8 @@ def test_the_verdict_is_carried_out(data, monkeypatch, verdict, state, slot, out
 
     monkeypatch.setattr(trial, "run", judged)
 
-    apps = faketime.Apps(2)
-
     async def main():
-        node = faketime.node(CONFIG, apps=apps)
+        node = faketime.node(CONFIG)
         try:
             await trial.judge(node, None)
         except faketime.Restarted:
@@ -174,7 +172,6 @@ def test_the_verdict_is_carried_out(data, monkeypatch, verdict, state, slot, out
         return False
 
     assert faketime.run(main()) is restarts
-    assert apps.kept == (outcome == "")
     record = swap.load(data)
     assert (record["state"], record["slot"], record["outcome"]) == (state, slot, outcome)
     assert record["reason"] == (verdict[0] or "")
