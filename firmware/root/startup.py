@@ -44,7 +44,7 @@ _CAUSES = (
 _BUILT_IN = "asyncio binascii collections errno hashlib json machine os socket struct time"
 
 # Let go before the slot is imported: code is heap.
-_BOOT_ONLY = "boot choose count keep damage digest_of mount read reset_cause dead two_apps"
+_BOOT_ONLY = "boot choose count keep damage digest_of mount read reset_cause dead"
 
 _start = time.ticks_ms()
 
@@ -76,7 +76,7 @@ def boot() -> None:
     sys.path[:] = ["/data/" + slot, ".frozen"] if slot else [".frozen"]
     if cause == "soft":  # on the cable: where `mpremote mount` and `mip install` look
         sys.path.extend(("", "/lib"))
-    for name in ("bootrecord", "apps"):
+    for name in ("bootrecord", "partition"):
         sys.modules.pop(name, None)
     gc.collect()
 
@@ -167,6 +167,7 @@ def mount(anew: bool = False) -> None:
 def choose(cause: str) -> str | None:
     """Judge the reset, write the record; give the slot to start, None when both are damaged."""
     import bootrecord  # pyright: ignore[reportMissingImports] - in /lib
+    from esp32 import Partition
 
     before = bootrecord.newest([read("/data/boot.0"), read("/data/boot.1")])
     words = read(CRASH)
@@ -180,10 +181,10 @@ def choose(cause: str) -> str | None:
         slot = bootrecord.running(record)
         fault = damage("/data/" + slot)
         if fault is None:
-            if two_apps():
-                import apps  # pyright: ignore[reportMissingImports] - in /lib
+            if len(Partition.find(Partition.TYPE_APP)) > 1:
+                import partition  # pyright: ignore[reportMissingImports] - in /lib
 
-                record = apps.meet(bootrecord, record, cause)
+                record = partition.settle(bootrecord, record, cause)
             if record is before:
                 break
             continue
@@ -202,13 +203,6 @@ def choose(cause: str) -> str | None:
     if record["outcome"]:
         say("%s: %s" % (record["outcome"], record["reason"]))
     return slot
-
-
-def two_apps() -> bool:
-    """Say whether a slot may want another app partition than the one that runs."""
-    from esp32 import Partition
-
-    return len(Partition.find(Partition.TYPE_APP)) > 1
 
 
 def count(word: str) -> None:

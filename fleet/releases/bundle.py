@@ -114,7 +114,7 @@ def _blocks(
     A list that is not in the bundle was checked when it came to the server.
     """
     lists = [entry.sha256 for entry in entries if entry.path == runtime.NAME]
-    if bool(lists) != bool(header["brings"]):
+    if bool(lists) != bool(header["micropython"]):
         raise BadContent(
             f"manifest.jsonl brings a MicroPython without {runtime.NAME}, or the list"
         )
@@ -127,8 +127,10 @@ def _blocks(
         found = list(runtime.blocks(lines))  # type: ignore[no-untyped-call]
     except (RepositoryError, ValueError) as error:
         raise BadContent(f"{runtime.NAME}: {error}") from error
-    if version != header["brings"]:
-        raise BadContent(f"{runtime.NAME} is of MicroPython {version}, not {header['brings']}")
+    if version != header["micropython"]:
+        raise BadContent(
+            f"{runtime.NAME} is of MicroPython {version}, not {header['micropython']}"
+        )
     return tuple(Entry(f"{runtime.NAME}, block {at}", *block) for at, block in enumerate(found))
 
 

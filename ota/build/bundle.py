@@ -119,7 +119,7 @@ def _runtime(
 ) -> carried.Carried | None:
     """Return the MicroPython that a release brings; it is there as the header says."""
     lists = [entry.plain for entry in entries if entry.path == carried.NAME]
-    if bool(lists) != bool(header.brings):
+    if bool(lists) != bool(header.micropython):
         raise BuildError(f"{carried.NAME} is {'named nowhere' if lists else 'missing'}")
 
     def get(sha256: str) -> bytes | None:
@@ -127,9 +127,9 @@ def _runtime(
         return archive.read(member) if member in members else None
 
     found = carried.taken(lists[0], get) if lists else None
-    if found and found.version != header.brings:
+    if found and found.version != header.micropython:
         raise BuildError(
-            f"{carried.NAME} brings {found.version}, the manifest says {header.brings}"
+            f"{carried.NAME} brings {found.version}, the manifest says {header.micropython}"
         )
     return found
 

@@ -51,8 +51,8 @@ class Header:
 
     `floor`: the signed security floor, below which a node that has seen it installs nothing.
     `runtime`: the least MicroPython version. `built`: unix seconds, a lower bound for a node's
-    clock. `min_level`: the least night light level in %, below which no command goes. `brings`:
-    the MicroPython that comes with the release, "" when none does.
+    clock. `min_level`: the least night light level in %, below which no command goes.
+    `micropython`: the MicroPython that comes with the release, "" when none does.
     """
 
     version: str
@@ -61,7 +61,7 @@ class Header:
     runtime: str
     built: int
     min_level: int
-    brings: str = ""
+    micropython: str = ""
 
     def line(self, **more: str) -> bytes:
         """Return it as the JSON line that a manifest begins with."""

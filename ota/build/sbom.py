@@ -142,8 +142,8 @@ def _runtime(header: "Header") -> Any:
     from packageurl import PackageURL  # noqa: PLC0415 - likewise
 
     version, description = header.runtime, "The least version that the release runs on"
-    if header.brings:
-        version, description = header.brings, "The version that comes with the release"
+    if header.micropython:
+        version, description = header.micropython, "The version that comes with the release"
     parts = [
         Component(
             type=ComponentType.LIBRARY,

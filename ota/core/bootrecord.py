@@ -18,7 +18,7 @@ A copy is one line: CRC-32 of the JSON as 8 hex digits, a space, a JSON object, 
     minutes   powered minutes this trial has used
     planned   1 when the next reset was written down before it was made
     crashes   unplanned resets of the confirmed slot since it was last healthy
-    aims      starts of another app partition that were asked for and not yet seen
+    pending   starts of another app partition that were asked for and not yet seen
     spoilt    the slot whose trial failed last, or that fell below the security floor (crashes
               never lead there), "" when its content is new or good
     tries     {manifest: [failures, deferrals]} of the last three manifests
@@ -56,7 +56,7 @@ def fresh() -> dict:
         "minutes": 0,
         "planned": 0,
         "crashes": 0,
-        "aims": 0,
+        "pending": 0,
         "spoilt": "",
         "tries": {},
         "outcome": "",
@@ -283,7 +283,7 @@ def _steady(record: dict) -> dict:
     record["tries"] = dict(record["tries"])
     record["state"] = "steady"
     record["trial"] = ""
-    for key in ("boots", "minutes", "planned", "crashes", "aims"):
+    for key in ("boots", "minutes", "planned", "crashes", "pending"):
         record[key] = 0
     return record
 

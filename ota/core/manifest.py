@@ -23,7 +23,7 @@ def header(line: bytes) -> dict:
     """Parse and check the first line; BadFormat names the key that is wrong.
 
     version, floor: semantic; board: str; runtime: semantic, the least MicroPython; built: unix
-    seconds; min_level: least light level at night in percent. brings: the MicroPython that comes
+    seconds; min_level: least light level at night in percent. micropython: the one that comes
     with the release, "" when none does.
     """
     value = _json(line)
@@ -38,8 +38,8 @@ def header(line: bytes) -> dict:
             raise BadFormat("manifest: %s" % name)
     if versions.key(value["version"]) < versions.key(value["floor"]):
         raise BadFormat("manifest: version below its own floor")
-    brings = value.setdefault("brings", "")
-    if brings and versions.key(brings) < versions.key(value["runtime"]):
+    comes = value.setdefault("micropython", "")
+    if comes and versions.key(comes) < versions.key(value["runtime"]):
         raise BadFormat("manifest: brings less than it needs")
     return value
 

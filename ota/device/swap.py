@@ -27,7 +27,7 @@ def stage(data: str, digest: str, action: str, version: str) -> None:
 
 
 def confirm(data: str) -> None:
-    """Make the slot on trial the confirmed one, and have the bootloader keep the app it runs on."""
+    """Make the slot on trial the confirmed one; the bootloader keeps the app it runs on."""
     save(data, bootrecord.confirm(load(data)))
     try:
         from esp32 import Partition

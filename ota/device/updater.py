@@ -185,7 +185,7 @@ async def _fetch(ports: Ports, version: str) -> tuple:
     with open(waiting, "rb") as file:
         head = manifest.whole(file)
     floor = max((load(ports.data)["floor"], ports.release["floor"]), key=versions.key)
-    runtime = head["brings"] if _two_apps() and head["brings"] else ports.runtime
+    runtime = head["micropython"] if _two_apps() and head["micropython"] else ports.runtime
     manifest.suited(head, board, version, runtime, floor)
     if bootrecord.refused(swap.load(ports.data), digest):
         raise Refused("this manifest has failed its trials")

@@ -101,7 +101,7 @@ def boot_files() -> dict[str, bytes]:
             "boot.py": (root / "boot.py").read_bytes(),
             "main.py": (root / "main.py").read_bytes(),
             "lib/startup.mpy": compile_module(root / "startup.py", "startup.py"),
-            "lib/apps.mpy": compile_module(root / "apps.py", "apps.py"),
+            "lib/partition.mpy": compile_module(root / "partition.py", "partition.py"),
             "lib/bootrecord.mpy": compile_module(record, "bootrecord.py"),
             "lib/rescue.mpy": compile_module(root / "rescue.py", "rescue.py"),
             "lib/rescue.pack": rescue.pack(rescue.modules()),

@@ -7,7 +7,7 @@ hil_tests/test_two_apps.py.
 import pytest
 from slots import CRASH, HANG, IDLE, copies, record_of, slot, staged, started
 
-from firmware.root.apps import AIMS_MAX
+from firmware.root.partition import AIMS_MAX
 from ota.core import bootrecord
 from ota.field.image import boot_files, flash_image
 from ota.field.partitions import EIGHT_MB
@@ -76,7 +76,7 @@ def test_an_app_that_panics_or_is_none_fails_the_trial(chip):
         assert started(node) == "a"
         found = record_of(node)
         assert (found["outcome"], found["reason"]) == ("rolled_back", reason)
-        assert found["aims"] == 0
+        assert found["pending"] == 0
 
 
 def test_power_cuts_in_a_trial_lead_back_into_it(chip):
@@ -97,7 +97,7 @@ def test_a_confirmed_pair_starts_at_once_whatever_the_bootloader_was_told(chip):
         assert started(node) == "b"
         node.power_off()
     assert apps(node) == 1
-    assert record_of(node)["aims"] == 0
+    assert record_of(node)["pending"] == 0
 
 
 def test_a_slot_that_falls_takes_its_app_along(chip):

@@ -126,7 +126,7 @@ def test_a_power_cut_in_the_download_costs_a_block_and_one_in_the_trial_nothing(
     city.wait_action(rollout, node, "confirmed", 90)
     node.power_off()
     assert running(node) == ("1.1.0", "ota_1")
-    assert record_of(node)["aims"] == 0
+    assert record_of(node)["pending"] == 0
 
 
 @pytest.mark.timeout(120)

@@ -31,7 +31,7 @@ def test_the_fullest_record_fits():
     for i in range(5):
         record = br.stage(record, br.other(record["slot"]), f"{i:016x}", "9" * 99, "8" * 99)
         record = br.fail(record, "x" * 200)
-    for key in ("n", "boots", "minutes", "crashes", "aims"):
+    for key in ("n", "boots", "minutes", "crashes", "pending"):
         record[key] = 0xFFFFFFFF
     assert len(br.encode(record)) <= br.LIMIT_BYTES
     assert br.decode(br.encode(record)) == record

@@ -102,12 +102,12 @@ def test_who_may_install_it():
 
 
 def test_a_release_that_brings_its_micropython_needs_no_more_than_that():
-    data = HEAD.replace(b'"1.27.0"', b'"1.28.0", "brings": "1.28.1"')
+    data = HEAD.replace(b'"1.27.0"', b'"1.28.0", "micropython": "1.28.1"')
     head = manifest.header(data)
-    manifest.suited(head, "esp32", "1.1.0", head["brings"], "1.0.0")
+    manifest.suited(head, "esp32", "1.1.0", head["micropython"], "1.0.0")
     text = refused(errors.Unsuited, manifest.suited, head, "esp32", "1.1.0", "1.27.0", "1.0.0")
     assert text == "release needs MicroPython 1.28.0"
-    assert manifest.header(data.replace(b"1.28.1", b"1.28.0"))["brings"] == "1.28.0"
+    assert manifest.header(data.replace(b"1.28.1", b"1.28.0"))["micropython"] == "1.28.0"
     less = data.replace(b"1.28.1", b"1.27.9")
     text = refused(errors.BadFormat, manifest.header, less)
     assert text == "manifest: brings less than it needs"

@@ -3,10 +3,10 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from firmware.root import apps
+from firmware.root import partition
 from ota.core import bootrecord as br
 
-APPS = {"aim": lambda record, cause: apps.aim(br, record, cause), "met": apps.met}
+APPS = {"aim": lambda record, cause: partition.aim(br, record, cause), "met": partition.met}
 CAUSES = st.sampled_from(["power_on", "hard", "watchdog", "soft", "deep_sleep"])
 MANIFESTS = st.sampled_from(["%064x" % (i << 200) for i in range(5)])
 TEXT = st.text(max_size=120)

@@ -66,7 +66,7 @@ def lines(files):
 @given(st.dictionaries(paths, st.binary(max_size=30), min_size=1, max_size=12))
 def test_a_manifest_reads_back_as_it_was_written(files):
     file = io.BytesIO(lines(files))
-    assert manifest.header(file.readline()) == {**HEADER, "brings": ""}
+    assert manifest.header(file.readline()) == {**HEADER, "micropython": ""}
     read = {path: (size, digest) for path, size, digest, _ in manifest.entries(file)}
     assert read == {
         path: (len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()

@@ -31,9 +31,9 @@ def test_a_release_brings_it_in_blocks(tmp_path):
     assert done.exit_code == 0, done.output
     told = json.loads(done.stdout)
     found = bundle.load(tmp_path / "lamppost-esp32-1.1.0.zip")
-    assert told["brings"] == found.header.brings == found.runtime.version == "1.28.0"
+    assert told["micropython"] == found.header.micropython == found.runtime.version == "1.28.0"
     assert told["runtime"] == sum(map(len, found.runtime.blocks.values()))
-    assert b'"brings":"1.28.0"' in found.manifest.splitlines()[0]
+    assert b'"micropython":"1.28.0"' in found.manifest.splitlines()[0]
     (listed,) = [entry.plain for entry in found.entries if entry.path == "runtime.jsonl"]
     plain = b""
     for _, size, digest, zsize in carried.named(listed):
@@ -52,7 +52,7 @@ def test_a_release_without_one_says_nothing_of_it(tmp_path):
     assert done.exit_code == 0
     found = bundle.load(tmp_path / "lamppost-esp32-1.1.0.zip")
     assert found.runtime is None
-    assert b"brings" not in found.manifest
+    assert b"micropython" not in found.manifest
 
 
 @pytest.mark.parametrize(

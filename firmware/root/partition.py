@@ -1,13 +1,13 @@
 """Has slot and app partition meet: a slot on trial brings its MicroPython, and goes with it.
 
-Lies in `vfs` (as /lib/apps.mpy) beside startup, which loads it where there are two app partitions
+Lies in `vfs` (as /lib/partition.mpy) beside startup, which loads it where there are two app partitions
 (ota/decisions/0014). `aim` and `met` are rules on the boot record; `bootrecord` is the module.
 """
 
 AIMS_MAX = 3  # so often a confirmed slot asks for its app; then it runs on another
 
 
-def meet(bootrecord, record: dict, cause: str) -> dict:  # noqa: ANN001
+def settle(bootrecord, record: dict, cause: str) -> dict:  # noqa: ANN001
     """Have a sound slot run on the app partition that it names: starts anew where it must.
 
     Returns the record that results, the same when the slot is to run here and now.
@@ -28,7 +28,7 @@ def meet(bootrecord, record: dict, cause: str) -> dict:  # noqa: ANN001
             startup.say("app: %s" % error)  # the slot starts all the same
         return met(record)
     aimed = aim(bootrecord, record, cause)
-    if aimed is record or not aimed["aims"]:
+    if aimed is record or not aimed["pending"]:
         return aimed
     try:
         found[0].set_boot()
@@ -49,14 +49,14 @@ def aim(bootrecord, record: dict, cause: str) -> dict:  # noqa: ANN001
     again, without blame; one whose app was started and did not get as far as the boot code has
     failed. When the record comes back as it was, the confirmed slot does with the app that runs.
     """
-    aims = record["aims"] + 1
+    aims = record["pending"] + 1
     if record["state"] == "trying":
         if aims > bootrecord.BOOTS_MAX or (aims > 1 and cause in ("hard", "watchdog")):
             return bootrecord.fail(record, "its MicroPython does not start")
     elif aims > AIMS_MAX:
         return record
     record = bootrecord.planned(record)
-    record["aims"] = aims
+    record["pending"] = aims
     if record["state"] == "trying":
         record["state"] = "staged"
     return record
@@ -64,8 +64,8 @@ def aim(bootrecord, record: dict, cause: str) -> dict:  # noqa: ANN001
 
 def met(record: dict) -> dict:
     """Forget the starts asked for: the app partition that runs is the slot's. May be the same."""
-    if not record["aims"]:
+    if not record["pending"]:
         return record
     record = dict(record)
-    record["aims"] = 0
+    record["pending"] = 0
     return record
