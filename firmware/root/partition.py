@@ -1,6 +1,6 @@
 """Has slot and app partition meet: a slot on trial brings its MicroPython, and goes with it.
 
-Lies in `vfs` (as /lib/partition.mpy) beside startup, which loads it where there are two app partitions
+Lies in `vfs` (as /lib/partition.mpy) beside startup, which loads it where there are two apps
 (ota/decisions/0014). `aim` and `met` are rules on the boot record; `bootrecord` is the module.
 """
 
