@@ -16,6 +16,7 @@ CONFIG = "/etc/config.json"
 CONFIG_KEPT = "/data/config.json"
 _CONFIG_LIMIT = 4096
 _PIECE_BYTES = 128
+_UPDATE_MORE_BYTES = 2048  # an update's TLS has so much to spare: nothing is measured beside it
 _RESIDENT = (
     "firmware.tasks.clock",
     "firmware.tasks.network",
@@ -164,7 +165,9 @@ def make_parts(node) -> None:
     """Bound the heap, then make the drivers, but for an update; one that fails is left out."""
     pins = bus_pins(node.config)
     if pins:
-        node.console.info("main", "heap claimed: %d bytes" % node.memory.claim(*pins))
+        more = _UPDATE_MORE_BYTES if node.errand == measuring.UPDATE else 0
+        gained = node.memory.claim(*pins, more)
+        node.console.info("main", "heap claimed: %d bytes" % gained)
     for name, part in node.config["parts"].items():
         if name in node.parts or node.errand == measuring.UPDATE:
             continue

@@ -30,8 +30,8 @@ Watchdog(timeout_ms)        feed(), relax() for the cable: ten minutes
 Reset()
     cause() -> "power_on", "hard", "watchdog", "soft" or "deep_sleep"; reset() never returns
 Memory()
-    claim(tx, rx) -> bytes of heap gained: bounds the heap's growth, once, after Network.start;
-                            the pins of a bus that is not yet in use
+    claim(tx, rx, more) -> bytes of heap gained: bounds the heap's growth, once, after
+                            Network.start; the pins of a bus that is not yet in use; more: bytes
     buffer                  bytearray for packs of readings, None until the claim
     figures() -> dict: heap_free, idf_free, idf_largest (bytes; the last two absent without IDF)
     note() -> figures, after a collection; `lowest` keeps the least of each since it was cleared

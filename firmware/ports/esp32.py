@@ -40,11 +40,11 @@ class Network(chip.Network):
 class Memory(common.Memory):
     """The GC heap and the IDF heap, which live off the same RAM."""
 
-    def claim(self, tx: int, rx: int) -> int:
+    def claim(self, tx: int, rx: int, more: int) -> int:
         """Take the heap's second segment; see ports/segment.py."""
         from firmware.ports import segment
 
-        gained, self.buffer = segment.claim(tx, rx, common.BUFFER_BYTES)
+        gained, self.buffer = segment.claim(tx, rx, common.BUFFER_BYTES, more)
         del segment
         sys.modules.pop("firmware.ports.segment")
         del sys.modules["firmware.ports"].segment  # pyright: ignore[reportAttributeAccessIssue]

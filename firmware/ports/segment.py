@@ -14,10 +14,11 @@ _SEGMENT_BYTES = 42 * 1024
 _FILL_MAX = 60  # more than the first segment holds
 
 
-def claim(tx: int, rx: int, piece: int) -> tuple:
+def claim(tx: int, rx: int, piece: int, more: int = 0) -> tuple:
     """Give (bytes of heap gained, the buffer of `piece` bytes that pins them).
 
-    The pins are a bus's, idle high: the UARTs' default ones may be the lamp's.
+    more: bytes beyond what is usual. The pins are a bus's, idle high: the UARTs' default ones may
+    be the lamp's.
     """
     before = gc.mem_alloc() + gc.mem_free() - _idf()[1]
     ballast = []
@@ -25,7 +26,7 @@ def claim(tx: int, rx: int, piece: int) -> tuple:
     try:
         for number in (1, 2):
             free, largest = _idf()
-            size = largest - _SEGMENT_BYTES
+            size = largest - _SEGMENT_BYTES - more
             if size > 1024:
                 # More than all other blocks hold: it has to come out of the largest one.
                 size = max(size, min(free - largest + 1, largest - 1024))

@@ -69,7 +69,7 @@ if chip:
 class Memory(common.Memory):
     """One heap, of a size given at the start: nothing to claim."""
 
-    def claim(self, tx: int, rx: int) -> int:  # noqa: ARG002 the interface's
+    def claim(self, tx: int, rx: int, more: int) -> int:  # noqa: ARG002 the interface's
         """Gain nothing but the buffer."""
         self.buffer = bytearray(common.BUFFER_BYTES)
         return 0
