@@ -20,6 +20,7 @@ from ota.field.cable import Cable
 
 _SILENCE_S = 30.0
 _PIECE_BYTES = 384
+_INLINE_BYTES = 100  # what LittleFS keeps within the directory
 _SPARE_BLOCKS = 3  # directories and a log that moves on
 
 PORT: Callable[..., Any] = click.option(
@@ -122,7 +123,8 @@ def put(
     Each is written under a new name and read back; once all are whole they are renamed, in the
     order given. NodeError, CableError: as far as that order had come, or nothing, has changed.
     """
-    needed = sum(-(-len(data) // BLOCK_BYTES) or 1 for data in files.values()) + _SPARE_BLOCKS
+    large = [len(data) for data in files.values() if len(data) > _INLINE_BYTES]
+    needed = sum(-(-size // BLOCK_BYTES) for size in large) + _SPARE_BLOCKS
     if found.free < needed:
         raise NodeError(
             f"{cable.port}: {needed} blocks are needed and {found.free} are free on the node's"
