@@ -3,11 +3,10 @@
 The programs are in ota/field/onboard; the node is stopped for them, and starts anew afterwards.
 """
 
-import json
 from collections.abc import Iterator
-from importlib import resources
 from typing import Any
 
+from ota.field import session
 from ota.field.cable import Cable, CableError
 
 CATCH_S = 20.0  # a node that restarts all the time is met between two starts
@@ -23,8 +22,7 @@ def answers(
     `call`: a last line, for a program that is called. A line that is none of its own is yielded as
     ("said", text). CableError when it ends early, falls silent, or the port goes.
     """
-    source = resources.files("ota.field").joinpath(f"onboard/{program}.py").read_text("utf-8")
-    cable.run(f"{source}\n{call}\n", fresh=fresh)
+    cable.run(f"{session.program(program)}\n{call}\n", fresh=fresh)
     said: list[str] = []
     for line in cable.lines(_SILENCE_S):
         found = _words(line)
@@ -40,12 +38,7 @@ def answers(
 
 
 def _words(line: str) -> tuple[str, Any] | None:
-    if not line.startswith("@["):
-        return None
-    try:
-        found = json.loads(line[1:])
-    except (ValueError, RecursionError):
-        return None
-    if isinstance(found, list) and len(found) == 2 and isinstance(found[0], str):
+    found = session.words(line)
+    if found is not None and len(found) == 2 and isinstance(found[0], str):
         return found[0], found[1]
     return None

@@ -13,11 +13,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import resources
 from typing import Any
 
 from ota.build.errors import FieldError
 from ota.build.offline import METADATA, TARGETS, Offline
+from ota.field import session
 from ota.field.cable import Cable, CableError
 
 ACTION = "cable-"  # of an update that no server offered; ota/device/report.py knows it
@@ -65,17 +65,15 @@ def deploy(cable: Cable, offline: Offline, progress: Progress, wait_s: float = 0
     wait_s: how long to watch for the trial's end. DeployError, CableError: the node runs on, or
     starts anew, with what it had; the same can be tried again.
     """
-    session = _Session(cable, offline, progress)
-    cable.run(resources.files("ota.field").joinpath("onboard/deploy.py").read_text("utf-8"))
-    session.run()
+    run = _Run(cable, offline, progress)
+    cable.run(session.program("deploy"))
+    run.answer()
     outcome = _watch(cable, offline.header.version, wait_s) if wait_s else "trial begun"
-    told = session.told
-    return Result(
-        told.version or "", offline.header.version, told.board or "", session.sent, outcome
-    )
+    told = run.told
+    return Result(told.version or "", offline.header.version, told.board or "", run.sent, outcome)
 
 
-class _Session:
+class _Run:
     """One run of the node's side, from its first line to its last."""
 
     def __init__(self, cable: Cable, offline: Offline, progress: Progress) -> None:
@@ -89,7 +87,7 @@ class _Session:
         self._members: dict[str, bytes] = dict(offline.members)
         self._refusal = self._path = ""
 
-    def run(self) -> None:
+    def answer(self) -> None:
         """Answer until the node has staged the release; DeployError when it has not."""
         for line in self._cable.lines(_SILENCE_S):
             words = _words(line)
@@ -189,13 +187,8 @@ class _Session:
 
 def _words(line: str) -> list[Any] | None:
     """Return what a line of the node's side says; None for any other line."""
-    if not line.startswith("@["):
-        return None
-    try:
-        words = json.loads(line[1:])
-    except ValueError:
-        return None
-    return words if isinstance(words, list) and words and words[0] in _KINDS else None
+    words = session.words(line)
+    return words if words is not None and words[0] in _KINDS else None
 
 
 _KINDS = ("hello", "get", "say", "end", "fault")

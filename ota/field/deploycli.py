@@ -8,16 +8,12 @@ import click
 
 from ota.build import offline
 from ota.field import deploy as deploying
+from ota.field import session
 from ota.field.cable import Cable
 
 
 @click.command()
-@click.option(
-    "--port",
-    required=True,
-    help="Where the node is: /dev/ttyUSB0, an emulated node's /dev/pts/N, socket://HOST:PORT or"
-    " rfc2217://HOST:PORT.",
-)
+@session.PORT
 @click.option(
     "--bundle",
     "path",

@@ -6,16 +6,11 @@ from datetime import UTC, datetime
 
 import click
 
-from ota.field import diagnosetext, findings
+from ota.field import diagnosetext, findings, session
 from ota.field import diagnosis as diagnosing
 from ota.field import selftest as testing
 from ota.field.cable import Cable
 
-PORT_HELP = (
-    "Where the node is: /dev/ttyUSB0, an emulated node's /dev/pts/N, socket://HOST:PORT or"
-    " rfc2217://HOST:PORT."
-)
-_port = click.option("--port", required=True, help=PORT_HELP)
 _restart = click.option(
     "--restart/--no-restart",
     default=True,
@@ -26,7 +21,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 
 @click.command()
-@_port
+@session.PORT
 @_restart
 @_json
 def diagnose(*, port: str, restart: bool, as_json: bool) -> None:
@@ -58,7 +53,7 @@ def diagnose(*, port: str, restart: bool, as_json: bool) -> None:
 
 
 @click.command()
-@_port
+@session.PORT
 @_restart
 @_json
 def selftest(*, port: str, restart: bool, as_json: bool) -> None:

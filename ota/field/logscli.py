@@ -6,12 +6,12 @@ import sys
 import click
 
 from ota.field import logs as reading
+from ota.field import session
 from ota.field.cable import CableError
-from ota.field.diagnosecli import PORT_HELP
 
 
 @click.command()
-@click.option("--port", required=True, help=PORT_HELP)
+@session.PORT
 @click.option(
     "--level",
     type=click.Choice(reading.LEVELS),

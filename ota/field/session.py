@@ -69,7 +69,7 @@ def words(line: str) -> list[Any] | None:
         return None
     try:
         found = json.loads(line[1:])
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return found if isinstance(found, list) and found else None
 

@@ -285,6 +285,7 @@ def test_what_a_node_says_of_its_enrolment_is_passed_on(lines, enrolled):
         (["@[broken"], "did not answer as it should"),
         (['@["about", {}]'], "did not answer as it should"),
         (['@["about", {"id": "zz"}]'], "did not answer as it should"),
+        (["@" + "[" * 100_000], "did not answer as it should"),
     ],
 )
 def test_a_node_that_answers_nonsense_is_no_node(lines, message):
