@@ -177,7 +177,7 @@ def _silent(port: str, heard: bytes) -> str:
     last = next((line for line in reversed(lines) if line), "")
     if not last:
         return f"{port} is silent: is the board powered, and is this its port?"
-    said = "".join(each if each.isprintable() else "?" for each in last)[:120]
+    said = printable(last)[:120]
     if heard.count(b"rst:0x") > 1:
         return (
             f"{port}: the board resets over and over before MicroPython starts ({said}); write"
@@ -187,6 +187,11 @@ def _silent(port: str, heard: bytes) -> str:
         f"{port}: no MicroPython prompt answers; the board says {said!r}. If that is no node's"
         " doing, it has another firmware or damaged files: `lamppost node image` makes a node"
     )
+
+
+def printable(text: object) -> str:
+    """Return text as it may go to a terminal: escape sequences of a node steer none here."""
+    return "".join(each if each.isprintable() else "?" for each in str(text))
 
 
 def diagnosis(port: str) -> str:

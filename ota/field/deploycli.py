@@ -1,7 +1,6 @@
 """`lamppost node deploy`: a release onto a node over its cable."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -48,13 +47,7 @@ def deploy(*, port: str, path: Path, wait_s: int, as_json: bool) -> None:
       lamppost node deploy --port /dev/ttyUSB0 --bundle lamppost-esp32-1.2.0.offline.zip
     """  # noqa: D301 - \b keeps click from joining lines
     bundle = offline.load(path)
-    hidden = as_json or not sys.stderr.isatty()
-    with Cable(port) as cable, _bar(hidden) as bar:
-
-        def progress(sent: int, total: int) -> None:
-            bar.length = total
-            bar.update(sent - bar.pos)
-
+    with Cable(port) as cable, session.bar("installing", quiet=as_json) as progress:
         result = deploying.deploy(cable, bundle, progress, wait_s)
     if as_json:
         click.echo(json.dumps({"port": port, **vars(result)}))
@@ -62,7 +55,3 @@ def deploy(*, port: str, path: Path, wait_s: int, as_json: bool) -> None:
     click.echo(f"installed  {result.version} over {result.before} ({result.board})")
     click.echo(f"sent       {result.sent} bytes")
     click.echo(f"trial      {result.outcome}")
-
-
-def _bar(hidden: bool) -> "click._termui_impl.ProgressBar[int]":
-    return click.progressbar(length=1, label="installing", file=sys.stderr, hidden=hidden)

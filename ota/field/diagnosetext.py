@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ota.field.cable import printable
 from ota.field.findings import Finding
 from ota.field.selftest import Result
 
@@ -12,13 +13,13 @@ _MARKS = {"fault": "!!", "warning": "! ", "note": "  "}
 def lines(report: dict[str, Any], findings: list[Finding]) -> Iterator[str]:
     """Yield the lines of a report; what a node said of itself is made printable."""
     for title, text in _subjects(report):
-        yield f"{title:<12}{_printable(text)}"
+        yield f"{title:<12}{printable(text)}"
     yield ""
     if not findings:
         yield "all well: nothing to do"
     for finding in findings:
-        yield f"{_MARKS[finding.severity]} {_printable(finding.what)}"
-        yield f"     next: {_printable(finding.next)}"
+        yield f"{_MARKS[finding.severity]} {printable(finding.what)}"
+        yield f"     next: {printable(finding.next)}"
     yield ""
     yield _afterwards(report)
 
@@ -150,16 +151,11 @@ def _yes(value: object) -> str:
     return "yes" if value else "no"
 
 
-def _printable(text: object) -> str:
-    """Return text as it may go to a terminal: what a node says could steer it."""
-    return "".join(each if each.isprintable() else "?" for each in str(text))
-
-
 def verdicts(result: Result, *, restart: bool) -> Iterator[str]:
     """Yield the lines of a self-test."""
-    yield f"release {_printable(result.version or 'unknown')}"
+    yield f"release {printable(result.version or 'unknown')}"
     for each in result.verdicts:
         told = ", ".join(f"{name} {_number(value)}" for name, value in sorted(each.values.items()))
         word = "pass" if each.passed else "FAIL"
-        yield f"{word}  {_printable(each.part):<12}{_printable(each.why or told)}".rstrip()
+        yield f"{word}  {printable(each.part):<12}{printable(each.why or told)}".rstrip()
     yield _afterwards({"restarted": restart})

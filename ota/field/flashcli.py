@@ -1,7 +1,6 @@
 """`lamppost node flash`: a whole image onto a board."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -50,10 +49,9 @@ def flash(*, port: str, path: Path, baud: int, as_json: bool) -> None:
         raise FieldError(f"{port}: there is no such port; is the board plugged in?")
     chip = flashing.detect(port)
     flashing.check(chip, board, len(image), port)
-    hidden = as_json or not sys.stderr.isatty()
-    with click.progressbar(length=1000, label="writing", file=sys.stderr, hidden=hidden) as bar:
+    with session.bar("writing", quiet=as_json) as progress:
         flashing.write(
-            port, path, board, baud, lambda percent: bar.update(round(percent * 10) - bar.pos)
+            port, path, board, baud, lambda percent: progress(round(percent * 10), 1000)
         )
     result = {
         "port": port,

@@ -16,7 +16,7 @@ from typing import Any
 
 import serial
 
-from ota.field.cable import CableError, diagnosis
+from ota.field.cable import CableError, diagnosis, printable
 
 try:
     import termios
@@ -98,7 +98,7 @@ class Reader:
             yield from self._line(rest)
 
     def _line(self, data: bytes) -> Iterator[Line]:
-        text = _printable(data.decode(errors="replace").strip("\r"))
+        text = printable(data.decode(errors="replace").strip("\r").replace("\t", " "))
         if not text.strip():
             return
         for at in range(0, len(text), _LINE_MAX):
@@ -156,11 +156,6 @@ def _opened(port: str) -> Any:
             settings[2] &= ~termios.HUPCL
             termios.tcsetattr(descriptor, termios.TCSANOW, settings)
     return opened
-
-
-def _printable(text: str) -> str:
-    """Return text as it may go to a terminal: escape sequences of a node steer none here."""
-    return "".join(each if each.isprintable() else " " if each == "\t" else "?" for each in text)
 
 
 def _iso(at: float) -> str:

@@ -1,7 +1,6 @@
 """`lamppost node provision`: a node gets its place, its network, its fleet."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -93,17 +92,11 @@ def provision(
     document = _document(config_path)
     wishes = _wishes(document, rest)
     token = server.token(rest["token_file"])
-    hidden = as_json or not sys.stderr.isatty()
     with (
         server.Server(url, token, rest["ca"]) as office,
         Cable(port) as cable,
-        click.progressbar(length=1, label="writing", file=sys.stderr, hidden=hidden) as bar,
+        session.bar("writing", quiet=as_json) as progress,
     ):
-
-        def progress(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
         result = provisioning.provision(cable, office, document, wishes, progress)
         if wait_s:
             result.enrolled = provisioning.watch(cable, wait_s)

@@ -4,9 +4,11 @@ Programs of onboard/ do the node's part. They print lines of JSON behind an "@",
 word says what the line is; "fault" ends a program, with the reason.
 """
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -32,6 +34,19 @@ PORT: Callable[..., Any] = click.option(
 
 # Told how much of how much is done.
 Progress = Callable[[int, int], None]
+
+
+@contextlib.contextmanager
+def bar(label: str, *, quiet: bool) -> Iterator[Progress]:
+    """Show a progress bar to whoever sits at a terminal; gives what moves it."""
+    hidden = quiet or not sys.stderr.isatty()
+    with click.progressbar(length=1, label=label, file=sys.stderr, hidden=hidden) as shown:
+
+        def progress(done: int, total: int) -> None:
+            shown.length = total
+            shown.update(done - shown.pos)
+
+        yield progress
 
 
 class NodeError(FieldError):

@@ -1,7 +1,6 @@
 """`lamppost node wipe`: what a node knows is erased before it is thrown away."""
 
 import json
-import sys
 from pathlib import Path
 
 import click
@@ -54,16 +53,10 @@ def wipe(
             " --keep-registered"
         )
     token = "" if keep_registered else servers.token(token_file)
-    hidden = as_json or not sys.stderr.isatty()
     with Cable(port) as cable:
         found = session.about(cable)
         _confirm(cable, found, named)
-        with click.progressbar(length=1, label="erasing", file=sys.stderr, hidden=hidden) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.length = total
-                bar.update(done - bar.pos)
-
+        with session.bar("erasing", quiet=as_json) as progress:
             if keep_registered:
                 result = wiping.wipe(cable, found, None, progress)
             else:
