@@ -1,12 +1,14 @@
 """Local time against `zoneinfo`, which is given the same POSIX strings in files made here."""
 
+import calendar
 import datetime as dt
 import io
+import re
 import struct
 import zoneinfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from firmware.core.errors import FormatError
@@ -83,9 +85,33 @@ zones = st.one_of(
 )
 
 
+def with_julian_days(text, unix_s):
+    """Return `text` with its days `n` as the `Jn` they are in the year of `unix_s`.
+
+    CPython's zoneinfo counts `n` from 1, where POSIX says from 0 and the C library does so.
+    """
+    leap = calendar.isleap(dt.datetime.fromtimestamp(unix_s, tz=dt.UTC).year)
+
+    def julian(found):
+        n = int(found[1])
+        return f",J{n if leap and n > 58 else n + 1}/"
+
+    return re.sub(r",(\d+)/", julian, text)
+
+
 @given(text=zones, unix_s=st.integers(FROM, TO))
+@example(text="AAA0BBB1,249/0,J32/0", unix_s=3618953996)
 def test_any_moment_in_made_up_zones(text, unix_s):
-    assert Zone(text).offset(unix_s) == expected(reference(text), unix_s)
+    assert Zone(text).offset(unix_s) == expected(
+        reference(with_julian_days(text, unix_s)), unix_s
+    )
+
+
+@pytest.mark.parametrize(("year", "day"), [(2083, 7), (2084, 6)])
+def test_days_are_counted_from_zero_and_with_29_february(year, day):
+    zone = Zone("AAA0BBB-1,249/0,330/0")
+    midnight = calendar.timegm((year, 9, day, 0, 0, 0))
+    assert [zone.offset(midnight - 1), zone.offset(midnight)] == [0, 3600]
 
 
 @given(text=st.one_of(st.text(max_size=40), st.text("AZaz0123456789<>+-,./:JM", max_size=40)))
