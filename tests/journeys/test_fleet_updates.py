@@ -8,6 +8,7 @@ import zlib
 
 import pytest
 from bundles import Publisher
+from fleetserver import client_context, record_lengths
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
@@ -207,6 +208,19 @@ def test_the_artifact_comes_in_ranges(server, publisher, board):
     assert known.status_code == 304
     line = node.client.get(artifact["_links"]["md5sum"]["href"]).text
     assert line == f"{artifact['hashes']['md5']}  1.1.0.jsonl\n"
+
+
+def test_files_come_in_tls_records_that_a_node_has_room_for(server, publisher, board):
+    content = secrets.token_bytes(50_000)
+    publisher.publish("1.1.0", board, main=content)
+    node = server.node(board=board)
+    context = client_context(server, node.key, node.certificate)
+    host, port = server.ports["device"]
+    path = f"/files/{hashlib.sha256(content).hexdigest()}"
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    lengths = record_lengths(context, (host, port), request.encode())
+    assert sum(lengths) > len(content)
+    assert max(lengths) <= 4096 + 64
 
 
 def test_a_release_that_is_no_longer_listed_is_offered_to_nobody(server, publisher, board):
