@@ -140,10 +140,11 @@ def _live(
         if not run.enrolled:
             continue  # a claim is used once: a life that lost it has to wait for a technician
         rare = _LIKE_OTHERS if run.name == "micropython" else 1
+        phases = [figures.states.phases[run.name, i] for i in range(len(recording.changes))]
         fates = []
         for failure in FAILURES:
             step = rare * (every if failure == "power" else every * _OTHERS)
-            fates += lives.fates(run, len(recording.changes), step, seed, failure)
+            fates += lives.fates(run, phases, step, seed, failure)
         if run.version:
             fates += lives.starved(run, rare * (every + 1))
         made = [bench.node(f"{run.name}-{i}", run) for i in range(min(nodes, len(fates)))]

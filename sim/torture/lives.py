@@ -45,6 +45,8 @@ class Fate:
     failure: str = "power"
     second: int = 0
     """The change after the first failure at which the second comes, 0: none."""
+    phase: str = ""
+    """What the change belongs to (content.PHASES); "": any, of "memory"."""
 
     def __str__(self) -> str:
         again = f", again {self.second} later" if self.second else ""
@@ -61,13 +63,23 @@ class Life:
     faults: tuple[str, ...]
 
 
-def fates(run: Run, changes: int, every: int, seed: int, failure: str = "power") -> list[Fate]:
-    """Return a failure at each change of a run, or one in so many; of four one comes again."""
+def fates(
+    run: Run, phases: Sequence[str], every: int, seed: int, failure: str = "power"
+) -> list[Fate]:
+    """Return a failure at each change of a run, or one in so many; of four one comes again.
+
+    phases: what each change belongs to. However few they are, none of these is left out.
+    """
     chance = random.Random(f"{seed} {run.name} {failure}")  # noqa: S311
+    wanted = set(range(1 + chance.randrange(every), len(phases) + 1, every))
+    for phase in sorted(set(phases) - {phases[change - 1] for change in wanted}):
+        own = [change for change, of in enumerate(phases, 1) if of == phase]
+        wanted.add(chance.choice(own))
     found = []
-    for change in range(1 + chance.randrange(every), changes + 1, every):
+    for change in sorted(wanted):
         second = chance.randrange(1, _SECOND) if chance.random() < 0.25 else 0
-        found.append(Fate(run, change, chance.choice(WHERE), failure, second))
+        where = chance.choice(WHERE)
+        found.append(Fate(run, change, where, failure, second, phases[change - 1]))
     return found
 
 

@@ -47,6 +47,8 @@ class Tally:
     faults: list[str] = field(default_factory=list)
     bricked: int = 0
     changes: int = 0
+    phases: dict[tuple[str, int], str] = field(default_factory=dict)
+    """What each change belongs to, by its run's name and its number in it, from 0."""
 
     def add(self, other: "Tally") -> None:
         """Add what another stretch found."""
@@ -58,6 +60,7 @@ class Tally:
         self.faults = (self.faults + other.faults)[:_FAULTS_KEPT]
         self.bricked += other.bricked
         self.changes += other.changes
+        self.phases |= other.phases
 
     @property
     def states(self) -> int:
@@ -109,6 +112,7 @@ class Walk:
         after = read(self.state)
         at = self.state.label(change.address)
         name = phase(before, after) if at in ("vfs", "data") else "micropython"
+        tally.phases[self._recording.run.name, index] = name
         if name not in self._depth.phases:
             return after
         tally.changes += 1

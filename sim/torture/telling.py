@@ -19,6 +19,7 @@ from sim.torture.lives import Life
 from sim.torture.states import Tally
 
 _FAULTS_SHOWN = 20
+_ANY = "any part"
 
 
 @dataclass
@@ -48,6 +49,10 @@ class Figures:
         """Return the figures as plain values."""
         ends = Counter(life.end for life in self.lives)
         kinds = Counter(life.fate.failure for life in self.lives for _ in range(life.cuts))
+        met: dict[str, Counter[str]] = {}
+        for life in self.lives:
+            if life.cuts:
+                met.setdefault(life.fate.failure, Counter())[life.fate.phase or _ANY] += 1
         return {
             "whole": self.whole,
             "seconds": round(time.monotonic() - self.began, 1),
@@ -62,6 +67,7 @@ class Figures:
                 "lived": len(self.lives),
                 "finished": sum(1 for life in self.lives if not life.faults),
                 "failures": dict(kinds),
+                "first_met_in": {kind: dict(phases) for kind, phases in met.items()},
                 "ends": dict(ends),
             },
             "damage": self.toll.json(),
@@ -100,6 +106,8 @@ class Teller:
         )
         if lives["failures"]:
             self.say("failures lived through: " + _counted(lives["failures"]))
+        for kind, phases in lives["first_met_in"].items():
+            self.say(f"  {kind}: " + ", ".join(f"{phase} {n}" for phase, n in phases.items()))
         if figures.toll.tried:
             self.say(f"damaged blocks: {figures.toll.words()}")
         for fault in found["faults"]:

@@ -99,18 +99,28 @@ def test_a_change_belongs_to_a_phase(files, expected):
 
 
 def test_fates_cover_every_change_once_and_are_the_seeds():
-    found = lives.fates(UPDATE, 50, 1, 7)
+    phases = ["download"] * 50
+    found = lives.fates(UPDATE, phases, 1, 7)
     assert [fate.change for fate in found] == list(range(1, 51))
     assert {fate.where for fate in found} == set(lives.WHERE)
     assert 3 < sum(1 for fate in found if fate.second) < 25
-    assert found == lives.fates(UPDATE, 50, 1, 7)
-    assert len(lives.fates(UPDATE, 50, 10, 7)) == 5
+    assert found == lives.fates(UPDATE, phases, 1, 7)
+    assert len(lives.fates(UPDATE, phases, 10, 7)) == 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sample_of_fates_leaves_out_no_part_of_the_update(seed):
+    phases = ["download"] * 40 + ["swap"] + ["trial"] * 3 + ["confirm"]
+    found = lives.fates(UPDATE, phases, 12, seed, "crash")
+    assert {fate.phase for fate in found} == set(phases)
+    assert all(phases[fate.change - 1] == fate.phase for fate in found)
+    assert len(found) <= 4 + 3
 
 
 def test_the_summary_counts_what_is_bricked_and_the_file_has_it_too(tmp_path):
     figures = Figures()
     figures.states = Tally(seen={b"1"}, second={b"2"}, booted={b"1"}, by_phase={"swap": 1})
-    fate = Fate(UPDATE, 3, "within", second=4)
+    fate = Fate(UPDATE, 3, "within", second=4, phase="swap")
     figures.lives = [Life(fate, 2, "confirmed", ()), Life(fate, 1, "stuck", ("it is dark",))]
     figures.toll.ends["data", "runs"] += 2
     out = io.StringIO()
@@ -122,6 +132,7 @@ def test_the_summary_counts_what_is_bricked_and_the_file_has_it_too(tmp_path):
         "lived": 2,
         "finished": 1,
         "failures": {"power": 3},
+        "first_met_in": {"power": {"swap": 2}},
         "ends": {"confirmed": 1, "stuck": 1},
     }
     assert found["damage"] == {"tried": 2, "vm_crashed": 0, "data": {"runs": 2}}
