@@ -54,13 +54,13 @@ class Memory(common.Memory):
     def figures(self) -> dict:
         """Measure free bytes: the GC heap's own, the IDF heap's and its largest block."""
         free, largest = _idf()
-        return {"heap_free": _gc_free(), "idf_free": free, "idf_largest": largest}
+        both = gc.mem_free()  # it counts the largest IDF block as if it were ours
+        while _idf()[1] != largest:  # a packet came or went meanwhile
+            free, largest = _idf()
+            both = gc.mem_free()
+        return {"heap_free": both - largest, "idf_free": free, "idf_largest": largest}
 
 
 def _idf() -> tuple:
     regions = esp32.idf_heap_info(esp32.HEAP_DATA)
     return sum([r[1] for r in regions]), max([r[2] for r in regions])
-
-
-def _gc_free() -> int:
-    return gc.mem_free() - _idf()[1]  # mem_free counts the largest IDF block as if it were ours
