@@ -16,14 +16,13 @@ import io
 import os
 import struct
 import zipfile
-import zlib
 from collections.abc import Container, Iterable
 from pathlib import Path
 
 from ota.build import carried, provenance, sbom
+from ota.build.entries import Entry, checked
 from ota.build.errors import BuildError
-from ota.build.release import Entry, Evidence, Header, Release, parse, sbom_digest
-from ota.core import limits
+from ota.build.release import Evidence, Header, Release, parse, sbom_digest
 
 MANIFEST = "manifest.jsonl"
 TARGETS = "targets.json"
@@ -149,23 +148,6 @@ def _evidence(
     if hashlib.sha256(found.provenance).hexdigest() != sbom.attestation(found.sbom):
         raise BuildError(f"{provenance.MEMBER} is not the one that {sbom.MEMBER} names")
     return found
-
-
-def checked(line: tuple[str, int, str, int], deflated: bytes) -> Entry:
-    """Return a file of a manifest's line; BuildError unless it inflates to what that names."""
-    path, size, sha256, zsize = line
-    if len(deflated) != zsize:
-        raise BuildError(f"{path}: {len(deflated)} deflated bytes, the manifest says {zsize}")
-    try:
-        inflater = zlib.decompressobj(limits.WINDOW_BITS)
-        plain = inflater.decompress(deflated, limits.FILE_BYTES + 1)
-    except zlib.error as error:
-        raise BuildError(f"{path}: {error}") from error
-    if not inflater.eof or inflater.unused_data:
-        raise BuildError(f"{path}: its stream does not end with its last byte")
-    if len(plain) != size or hashlib.sha256(plain).hexdigest() != sha256:
-        raise BuildError(f"{path}: size or hash is not what the manifest says")
-    return Entry(path, plain, deflated)
 
 
 def read(path: Path) -> bytes:

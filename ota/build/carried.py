@@ -6,10 +6,10 @@ See ota/core/runtime.py for the list, and ota/decisions/0014 for why it is a fil
 import hashlib
 import io
 import json
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ota.build.entries import checked, deflate
 from ota.build.errors import BuildError
 from ota.core import limits, runtime
 from ota.core.errors import OtaError
@@ -34,9 +34,8 @@ def carry(app: bytes, version: str) -> Carried:
     blocks = {}
     for at in range(0, len(app), runtime.BLOCK_BYTES):
         plain = app[at : at + runtime.BLOCK_BYTES]
-        packer = zlib.compressobj(9, zlib.DEFLATED, limits.WINDOW_BITS)
         digest = hashlib.sha256(plain).hexdigest()
-        blocks[digest] = packer.compress(plain) + packer.flush()
+        blocks[digest] = deflate(plain)
         lines.append([digest, len(blocks[digest])])
     listed = b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines)
     return Carried(version, listed, blocks)
@@ -56,8 +55,6 @@ def named(listed: bytes) -> list[tuple[str, int, str, int]]:
 
 def taken(listed: bytes, get: Callable[[str], bytes | None]) -> Carried:
     """Return what a list names, got by hash and checked to the byte; BuildError else."""
-    from ota.build.bundle import checked  # noqa: PLC0415 - which reads bundles with this
-
     version = runtime.header(listed[: listed.find(b"\n") + 1])[0]
     blocks = {}
     for line in named(listed):

@@ -32,6 +32,7 @@ from tuf.api.exceptions import (
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from ota.build import bundle, carried
+from ota.build.entries import checked
 from ota.build.errors import BuildError
 from ota.build.release import Header, parse, sbom_digest
 from ota.core import limits
@@ -88,7 +89,7 @@ def collect(source: Source, board: str, version: str, *, sbom: bool = False) -> 
     files = {}
     for line in lines:
         deflated = recorder.get(FILES + line[2], limits.FILE_BYTES)
-        found = bundle.checked(line, deflated)
+        found = checked(line, deflated)
         files[line[2]] = line[3]
         if found.path == carried.NAME:
             taken = carried.taken(

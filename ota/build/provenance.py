@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ota.build.sbom import canonical, tool_version
 
 if TYPE_CHECKING:
-    from ota.build.release import Entry, Header
+    from ota.build.entries import Entry
+    from ota.build.release import Header
     from ota.build.sources import Source
 
 MEMBER = "provenance.json"

@@ -9,7 +9,6 @@ SBOM by its SHA-256 (`sbom`), which nodes pass over (ota/decisions/0008).
 import hashlib
 import io
 import json
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from ota.build import carried, filesystem, names, provenance, sbom
 from ota.build.boards import BLOCK_BYTES, DATA_BYTES
 from ota.build.compiler import compile_module
+from ota.build.entries import Entry, packed
 from ota.build.errors import BuildError
 from ota.build.sources import Source
 from ota.core import limits
@@ -29,20 +29,6 @@ STAGING_BLOCKS = (
     32  # a half-fetched file, TUF metadata, boot record, log, and LittleFS's own spare
 )
 SLOT_BLOCKS = (DATA_BYTES // BLOCK_BYTES - OUTBOX_BLOCKS - STAGING_BLOCKS) // 2
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One file of a release: its path in the slot, plain bytes and how they travel."""
-
-    path: str
-    plain: bytes
-    deflated: bytes = field(repr=False)
-
-    @property
-    def sha256(self) -> str:
-        """The SHA-256 of the plain bytes, hex: the file's name on the wire."""
-        return hashlib.sha256(self.plain).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -116,12 +102,6 @@ class Release:
         }
 
 
-def deflate(plain: bytes) -> bytes:
-    """Return plain bytes as a zlib stream whose header says a 4 KB window."""
-    packer = zlib.compressobj(9, zlib.DEFLATED, limits.WINDOW_BITS)
-    return packer.compress(plain) + packer.flush()
-
-
 def build(
     header: Header,
     sources: Sequence[Source],
@@ -142,9 +122,9 @@ def build(
         progress(source.path)
         plain = compile_module(source.file, source.path, vocabulary)
         path = source.path.removesuffix(".py") + ".mpy"
-        entries.append(Entry(path, plain, deflate(plain)))
+        entries.append(packed(path, plain))
     if runtime:
-        entries.append(Entry(carried.NAME, runtime.listed, deflate(runtime.listed)))
+        entries.append(packed(carried.NAME, runtime.listed))
     entries.sort(key=lambda entry: entry.path)
     statement = provenance.statement(header, entries, sources, origin)
     evidence = Evidence(sbom.document(header, entries, statement), statement)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ota.build.errors import BuildError
 
 if TYPE_CHECKING:
-    from ota.build.release import Entry, Header
+    from ota.build.entries import Entry
+    from ota.build.release import Header
 
 MEMBER = "sbom.cdx.json"
 LICENCE = "Apache-2.0"

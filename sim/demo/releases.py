@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ota.build import bundle
-from ota.build.release import Entry
+from ota.build.entries import Entry
 from sim.city import City
 
 Changes = Mapping[str, Callable[[str], str]]

@@ -6,10 +6,11 @@ import zipfile
 from io import BytesIO
 
 import pytest
-from bundles import Publisher, deflate, edit, forger, release
+from bundles import Publisher, edit, forger, release
 from fleetserver import problem
 
 from ota.build import bundle, repository
+from ota.build.entries import deflate
 from ota.core import limits
 
 

@@ -102,9 +102,7 @@ def with_julian_days(text, unix_s):
 @given(text=zones, unix_s=st.integers(FROM, TO))
 @example(text="AAA0BBB1,249/0,J32/0", unix_s=3618953996)
 def test_any_moment_in_made_up_zones(text, unix_s):
-    assert Zone(text).offset(unix_s) == expected(
-        reference(with_julian_days(text, unix_s)), unix_s
-    )
+    assert Zone(text).offset(unix_s) == expected(reference(with_julian_days(text, unix_s)), unix_s)
 
 
 @pytest.mark.parametrize(("year", "day"), [(2083, 7), (2084, 6)])

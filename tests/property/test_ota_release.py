@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ota.build import bundle, filesystem, release, sources
 from ota.build.boards import BOARDS
+from ota.build.entries import Entry, deflate, packed
 from ota.build.errors import BuildError
 from ota.core import limits, manifest
 from ota.field import partitions
@@ -31,9 +32,7 @@ HEADERS = st.builds(
 @st.composite
 def releases(draw):
     files = draw(st.dictionaries(PATHS, st.binary(max_size=3000), min_size=1, max_size=12))
-    entries = tuple(
-        release.Entry(path, files[path], release.deflate(files[path])) for path in sorted(files)
-    )
+    entries = tuple(packed(path, files[path]) for path in sorted(files))
     header = draw(HEADERS)
     return release.Release(header, entries, release._manifest(header, entries))
 
@@ -117,9 +116,9 @@ def test_whatever_an_overlay_holds_lands_in_firmware_or_is_refused(tmp_path_fact
 
 def test_a_release_that_a_node_would_not_read_is_refused():
     header = release.Header("1.0.0", "esp32", "0.0.0", "1.27.0", 0, 30)
-    plain = release.deflate(b"")
+    plain = deflate(b"")
     count = limits.MANIFEST_FILES + 1
-    entries = [release.Entry(f"firmware/m{number:03}.mpy", b"", plain) for number in range(count)]
+    entries = [Entry(f"firmware/m{number:03}.mpy", b"", plain) for number in range(count)]
     with pytest.raises(BuildError, match="more than a slot holds"):
         release.parse(release._manifest(header, entries))
     with pytest.raises(BuildError, match=f"a node reads {limits.MANIFEST_BYTES}"):

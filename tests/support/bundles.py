@@ -10,7 +10,8 @@ from fleetserver import Server
 
 from ota.build import bundle, carried, keys, repository
 from ota.build.carried import Carried
-from ota.build.release import Entry, Evidence, Header, Release, deflate
+from ota.build.entries import packed
+from ota.build.release import Evidence, Header, Release
 
 BUILT = 1_760_000_000
 
@@ -33,7 +34,7 @@ def release(
         files = files | {carried.NAME: runtime.listed}
         brings = brings or runtime.version
     header = Header(version, board, floor, "1.27.0", BUILT, 30, brings)
-    entries = tuple(Entry(path, files[path], deflate(files[path])) for path in sorted(files))
+    entries = tuple(packed(path, files[path]) for path in sorted(files))
     named = {} if evidence is None else {"sbom": hashlib.sha256(evidence.sbom).hexdigest()}
     lines: list[Any] = [vars(header) | named]
     lines += [
@@ -104,4 +105,4 @@ def edit(data: bytes, **members: bytes | None) -> bytes:
     return out.getvalue()
 
 
-__all__ = ["BUILT", "Publisher", "deflate", "edit", "evidence", "forger", "keys", "release"]
+__all__ = ["BUILT", "Publisher", "edit", "evidence", "forger", "keys", "release"]

@@ -17,6 +17,7 @@ from fleet.identity import ca
 from fleet.settings import Home
 from ota.build import release
 from ota.build.compiler import compile_module
+from ota.build.entries import packed
 from ota.core import update
 from ota.field import image
 from sim import flashfiles
@@ -45,10 +46,7 @@ def make_release(folder, version, *, board="esp32", floor="0.0.0", runtime="1.27
     for n in range(files):
         seed = n if n % 2 else f"{version} {n}"
         contents[f"ota/core/part{n}.mpy"] = random.Random(seed).randbytes(1500 + 700 * n)
-    entries = tuple(
-        release.Entry(path, plain, release.deflate(plain))
-        for path, plain in sorted(contents.items())
-    )
+    entries = tuple(packed(path, plain) for path, plain in sorted(contents.items()))
     header = release.Header(version, board, floor, runtime, BUILT, 30)
     return release.Release(header, entries, release._manifest(header, entries))
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from firmware.tasks import outbox
 from ota.build import bundle, filesystem, release
 from ota.build.cli import ota
+from ota.build.entries import Entry
 from ota.build.errors import BuildError
 from ota.build.release import Header
 from ota.build.sources import Source, collect
@@ -195,7 +196,7 @@ def test_a_syntax_error_is_one_line_with_file_and_line(tmp_path):
 def test_a_release_that_would_not_fit_twice_is_refused(tmp_path):
     room = release.SLOT_BLOCKS
     plain = os.urandom(3000)
-    entries = [release.Entry(f"firmware/m{number}.mpy", plain, b"") for number in range(room)]
+    entries = [Entry(f"firmware/m{number}.mpy", plain, b"") for number in range(room)]
     full = release.Release(HEADER, tuple(entries), b"{}\n")
     with pytest.raises(BuildError, match=f"a slot has {room}: two of them, 168 for the outbox"):
         release.check_fits(full)

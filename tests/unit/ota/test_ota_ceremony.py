@@ -13,6 +13,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from ota.build import bundle, draft, release, repository
 from ota.build.cli import ota
+from ota.build.entries import packed
 from ota.build.errors import RepositoryError
 from ota.build.release import Header, Release
 
@@ -36,7 +37,7 @@ def data(*arguments, **environment):
 
 
 def made(version, content=b"x"):
-    entries = (release.Entry("firmware/main.mpy", content, release.deflate(content)),)
+    entries = (packed("firmware/main.mpy", content),)
     header = Header(version, "esp32", "0.0.0", "1.27.0", 1_769_817_600, 30)
     return Release(header, entries, release._manifest(header, entries))
 

@@ -6,7 +6,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from ota.build.release import deflate
+from ota.build.entries import deflate
 
 INFLATE = """
 import deflate, hashlib, binascii, sys

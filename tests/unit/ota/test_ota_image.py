@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from ota.build import bundle, filesystem, micropython, release, repository
 from ota.build.boards import BOARDS, FLASH_BYTES
+from ota.build.entries import packed
 from ota.build.errors import FieldError
 from ota.core import bootrecord
 from ota.field import image
@@ -78,7 +79,7 @@ for label, offset, size in json.loads(sys.argv[2]):
 
 def small_release(board="esp32"):
     entries = tuple(
-        release.Entry(path, plain, release.deflate(plain))
+        packed(path, plain)
         for path, plain in (("firmware/main.mpy", bytes(5000)), ("ota/core/x.mpy", b"x" * 200))
     )
     header = release.Header("1.0.0", board, "0.0.0", "1.27.0", 1_769_817_600, 30)

@@ -14,6 +14,7 @@ from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
 from ota.build import bundle, keys, release, repository
 from ota.build.cli import ota
+from ota.build.entries import packed
 from ota.build.errors import RepositoryError, SigningKeyError
 from ota.build.release import Header, Release
 from ota.core import limits
@@ -29,7 +30,7 @@ def home(tmp_path):
 
 
 def made(version, floor="0.0.0", board="esp32", content=b"x"):
-    entries = (release.Entry("firmware/main.mpy", content, release.deflate(content)),)
+    entries = (packed("firmware/main.mpy", content),)
     header = Header(version, board, floor, "1.27.0", 1_769_817_600, 30)
     return Release(header, entries, release._manifest(header, entries))
 
