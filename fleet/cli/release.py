@@ -21,13 +21,16 @@ def release() -> None:
 @json_option
 @with_client
 def list_(client: Client, as_json: bool) -> None:
-    """List releases, newest first."""
+    """List releases, newest first.
+
+    needs, brings: the least MicroPython that a release runs on, and the one that comes with it.
+    """
     found = client.call("GET", "/releases")["releases"]
     if as_json:
         print_json(found)
         return
     print_table(
-        ("version", "board", "installable", "files", "floor", "needs", "uploaded"),
+        ("version", "board", "installable", "files", "floor", "needs", "brings", "uploaded"),
         [
             (
                 row["version"],
@@ -36,6 +39,7 @@ def list_(client: Client, as_json: bool) -> None:
                 row["files"],
                 row["floor"],
                 row["runtime"],
+                row["micropython"] or "-",
                 when(row["created_at"]),
             )
             for row in found

@@ -7,7 +7,10 @@ from fleet.db import Base
 
 
 class Release(Base):
-    """One signed manifest. `listed`: the targets metadata in force still names it."""
+    """One signed manifest. `listed`: the targets metadata in force still names it.
+
+    `runtime`: the least MicroPython that it needs; `micropython`: the one that it brings, if any.
+    """
 
     __tablename__ = "releases"
     __table_args__ = (UniqueConstraint("board", "version"),)
@@ -20,6 +23,7 @@ class Release(Base):
     targets_version: Mapped[int] = mapped_column(Integer)
     floor: Mapped[str] = mapped_column(String(64))
     runtime: Mapped[str] = mapped_column(String(64))
+    micropython: Mapped[str | None] = mapped_column(String(64))
     files: Mapped[int] = mapped_column(Integer)
     length: Mapped[int] = mapped_column(Integer)
     sha256: Mapped[str] = mapped_column(String(64))

@@ -33,7 +33,10 @@ Sha256 = Annotated[str, Path(pattern=r"^[0-9a-f]{64}(\.[0-9a-f]{64})?$")]
 
 
 class ReleaseOut(BaseModel):
-    """A release. `listed`: the signed metadata in force still allows its installation."""
+    """A release. `listed`: the signed metadata in force still allows its installation.
+
+    `runtime`: the least MicroPython that it needs; `micropython`: the one that it brings, if any.
+    """
 
     id: int
     board: str
@@ -43,6 +46,7 @@ class ReleaseOut(BaseModel):
     targets_version: int
     floor: str
     runtime: str
+    micropython: str | None
     files: int
     length: int
     sha256: str

@@ -64,6 +64,7 @@ async def _add(
             targets_version=targets_version,
             floor=header["floor"],
             runtime=header["runtime"],
+            micropython=header["micropython"] or None,
             files=len(bundle.entries),
             length=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
