@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from hil_tests.rigs.rig import flash_of
 from sim import flashfiles
 
 pytestmark = pytest.mark.timeout(3600)
@@ -49,7 +50,7 @@ if startup.sys.path[0] == ".frozen":
 
 def test_a_node_without_a_sound_slot_heals(rig, city, tmp_path_factory):
     node = rig.node(city, "hil-rescue", "1.0.0", tmp_path_factory.mktemp("rescue"))
-    path = getattr(node.flash, "path", node.flash)
+    path = flash_of(node)
     files = flashfiles.read(path, "data")
     lost = {name: None for name in files if name.startswith("a/firmware/tasks")}
     flashfiles.change(path, "data", lost | {"b/manifest.jsonl": None, "b/firmware/main.mpy": b""})

@@ -9,6 +9,7 @@ import re
 
 import pytest
 
+from hil_tests.rigs.rig import flash_of
 from ota.field.partitions import EIGHT_MB
 from sim import flashfiles
 from sim.espimage import app_of, renamed
@@ -39,7 +40,7 @@ def test_a_release_brings_its_micropython(rig, city, tmp_path):
         node.close()
     lowest = ast.literal_eval(_LOWEST.findall(text)[-1])
     print(f"\n{rig.name}: {built['runtime']} bytes of MicroPython, lowest {lowest}")
-    path = node.flash if hasattr(node.flash, "open") else node.flash.path
+    path = flash_of(node)
     data = flashfiles.read(path, "data")
     assert (data["a/app"], data["b/app"]) == (b"ota_0", b"ota_1")
     assert flashfiles.version(path) == "1.1.0"

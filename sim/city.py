@@ -24,7 +24,7 @@ from sim.nodeconfig import Pace
 from sim.office import SERVER_NAME, Office
 from sim.population import Population, Progress, Provision
 from sim.posts import OLD_TOWN, district_place, posts
-from sim.wiring import wire
+from sim.wiring import Surroundings, wire
 from sim.world import Place, World, midnight_place
 
 
@@ -99,15 +99,17 @@ class City(Office):
         mac: bytes | None = None,
         kind: str = "full",
         district: str | None = None,
+        around: Surroundings | None = None,
         **fields: Any,
     ) -> Node:
         """Register a node, make its flash image with `version` in both slots; it is still off.
 
-        `kind`: of nodeconfig.KINDS; without a district it has the server's door for itself.
+        `kind`: of nodeconfig.KINDS; without a district it has the server's door for itself;
+        `around`: what its parts feel, by default this city's world.
         """
         mac = mac or b"\x24\x0a\xc4\x00" + (len(self.nodes) + 0x101).to_bytes(2, "big")
         flash, config = self.image(name, version, mac, kind=kind, district=district, **fields)
-        around = self.world.at(self._place_of(district))
+        around = around or self.world.at(self._place_of(district))
         node = self.made_as(
             flash,
             mac=mac,

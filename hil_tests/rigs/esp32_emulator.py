@@ -12,9 +12,12 @@ import subprocess
 import tempfile
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hil_tests.rigs.around import Air, Network, TimeServer
+from hil_tests.rigs.bridge import Bridge
 from hil_tests.rigs.rig import Unavailable
 from sim.city import City
 from sim.clock import Clock
@@ -34,6 +37,7 @@ _PARTS = {
 _STREAMS = {"pm1": "air", "pm25": "air", "pm10": "air", "lamp_level": "lamp"}
 # The interrupt watchdog takes a host that pauses for a third of a second for a hung chip.
 _NO_TIMER_WATCHDOGS = "driver=timer.esp32.timg,property=wdt_disable,value=true"
+_NO_WIFI = "the access point is part of this chip's model, and always in reach"
 _FRAME_S = 1.0
 _LOOK_S = 0.05
 _CONNECT_S = 20
@@ -64,11 +68,12 @@ class Esp32Emulator:
     ) -> "Esp32Node":
         """Make a node; its image is the official one, with our table and file systems."""
         assert city.proxy is not None, "the city must be serving"
+        network, clock = Network(city.proxy.target, _NO_WIFI), TimeServer()
         wanted: dict[str, Any] = {
             "sample_s": 2,  # every second is too often for a host that is busy
             "wifi": _WIFI,
-            "server": {"address": _HOST, "port": city.proxy.port, "name": SERVER_NAME},
-            "time_servers": [{"host": _HOST, "port": city.sntp[1]}],
+            "server": {"address": _HOST, "port": network.port, "name": SERVER_NAME},
+            "time_servers": [{"host": _HOST, "port": clock.port}],
             "parts": _PARTS,
             "streams": {
                 stream: {"part": part, "purpose": "air quality", "retention_days": 365}
@@ -76,8 +81,8 @@ class Esp32Emulator:
             },
         }
         image, _ = city.image(name, version, _MAC, runtime=self._image, flash=flash, **wanted)
-        part = Pms5003(Clock(), city.world.at(city.place), period_s=_FRAME_S)
-        return Esp32Node(image, self._command(image), part, folder / f"{name}.log")
+        around = Around(network, clock, Air(city.world.at(city.place)))
+        return Esp32Node(image, self._command(image), around, folder / f"{name}.log")
 
     def cpu_s(self, node: "Esp32Node") -> float | None:
         """CPU seconds of the emulator since power-on: an idle chip takes next to none."""
@@ -120,15 +125,28 @@ class Console:
         return self._text[mark:]
 
 
-class Esp32Node:
-    """One emulated chip; without power there is no process."""
+@dataclass(frozen=True)
+class Around:
+    """What stands around one chip."""
 
-    def __init__(self, flash: Path, command: list[str], part: Pms5003, log: Path) -> None:
-        self.flash = flash
+    network: Network
+    clock: TimeServer
+    air: Air
+
+
+class Esp32Node:
+    """One emulated chip; without power there is no process. Its lamp's pin is not modelled."""
+
+    lamp = None
+
+    def __init__(self, flash: Path, command: list[str], around: Around, log: Path) -> None:
+        self.flash_path = flash
         self.id = (_MAC[:3] + b"\xff\xfe" + _MAC[3:]).hex()
         self.console = Console(log)
+        self.network, self.clock, self.stimulus = around.network, around.clock, around.air
         self._command = command
-        self._part = part
+        self._part = Pms5003(Clock(), around.air, period_s=_FRAME_S)
+        self._bridge = Bridge(self.console.show)
         self._sockets = tempfile.TemporaryDirectory(prefix="esp32-")
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: list[threading.Thread] = []
@@ -162,6 +180,16 @@ class Esp32Node:
         self.power_on()
 
     @property
+    def port(self) -> str:
+        """Where its serial port is, as pyserial writes it; the rig listens too."""
+        return self._bridge.url
+
+    @property
+    def pid(self) -> int | None:
+        """The machine's process; None without power."""
+        return self._process.pid if self._process else None
+
+    @property
     def cpu_s(self) -> float | None:
         """User and system time of the machine's process; None without power."""
         if self._process is None:
@@ -183,14 +211,16 @@ class Esp32Node:
         """Switch off and forget the sockets."""
         self.power_off()
         self._sockets.cleanup()
+        self._bridge.close()
+        self.network.close()
+        self.clock.close()
 
     def _last_words(self) -> str:
         return f"the console ends:\n{self.console.text[-3000:]}"
 
     def _listen(self, process: "subprocess.Popen[bytes]", path: Path) -> None:
         with _connected(process, path) as line:
-            while data := _received(line):
-                self.console.show(data)
+            self._bridge.serve(line)
 
     def _speak(self, process: "subprocess.Popen[bytes]", path: Path) -> None:
         with _connected(process, path) as line:

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
+
 from sim.city import City
 
 
@@ -21,8 +23,76 @@ class Console(Protocol):
         """Return the text after a mark."""
 
 
+class Network(Protocol):
+    """A node's way to the server; what a rig cannot do skips the test, with the reason."""
+
+    def cut(self) -> None:
+        """End all connections and let none begin, until `restore`."""
+
+    def restore(self) -> None:
+        """Let everything pass."""
+
+    def drop(self) -> None:
+        """Reset the connections that are open; new ones pass."""
+
+    def lose_wifi(self) -> None:
+        """Take the access point away, and with it every packet."""
+
+    def find_wifi(self) -> None:
+        """Bring the access point back."""
+
+
+class TimeServer(Protocol):
+    """The only time server that a node knows."""
+
+    def tell_truth(self) -> None:
+        """Tell this machine's time."""
+
+    def tell(self, unix_s: float) -> None:
+        """Tell that it is `unix_s` now."""
+
+    def be_silent(self) -> None:
+        """Answer nothing."""
+
+
+class Air(Protocol):
+    """What a node's PMS5003 measures."""
+
+    def set(self, pm1: float, pm25: float, pm10: float) -> None:
+        """Hold particles at these µg/m³."""
+
+    def release(self) -> None:
+        """Let the city's weather be again."""
+
+
+class Lamp(Protocol):
+    """A lamp that the rig sees."""
+
+    @property
+    def dark_s(self) -> float:
+        """Seconds with mains in which light was wanted and there was none."""
+
+
 class HilNode(Protocol):
     """A node on the rig; power_off keeps its flash."""
+
+    network: Network
+    clock: TimeServer
+    stimulus: Air
+    lamp: Lamp | None
+    """None where the rig cannot see it."""
+
+    @property
+    def port(self) -> str:
+        """What mpremote and `lamppost node` connect to."""
+
+    @property
+    def flash_path(self) -> Path | None:
+        """The file that is its flash; None where there is none (see `flash_of`)."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process of its machine, None without power or on a board."""
 
     @property
     def id(self) -> str:
@@ -65,6 +135,13 @@ class Rig(Protocol):
 
     def cpu_s(self, node: Any) -> float | None:
         """CPU seconds that a node's machine has taken since power-on, None: not known here."""
+
+
+def flash_of(node: HilNode) -> Path:
+    """Return the file that is a node's flash; where there is none, the test is skipped."""
+    if node.flash_path is None:
+        pytest.skip("the flash of this rig's nodes is no file: what lies on it cannot be read")
+    return node.flash_path
 
 
 class Unavailable(Exception):  # noqa: N818 - a reason to skip, no fault
