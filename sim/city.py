@@ -47,10 +47,11 @@ class City(Office):
         sample_s: int = 1,
         frame_s: float = 0.25,
         heartbeat_s: int = 3600,
+        board: str = "esp32",
         seed: int = 1,
         loop: Loop | None = None,
     ) -> None:
-        super().__init__(home, database_url=database_url, poll_s=poll_s)
+        super().__init__(home, database_url=database_url, poll_s=poll_s, board=board)
         self.pace = Pace(window_s, poll_s, sample_s, frame_s, heartbeat_s)
         self.world = World(seed)
         self.place = midnight_place(time.time())

@@ -87,10 +87,13 @@ class _Link:
 
 
 class Proxy:
-    """Forwards 127.0.0.1:`port` to `target`, in a thread of its own."""
+    """Forwards `host`:`port` to `target`, in a thread of its own."""
 
-    def __init__(self, target: tuple[str, int], *, port: int = 0, seed: int = 0) -> None:
+    def __init__(
+        self, target: tuple[str, int], *, host: str = "127.0.0.1", port: int = 0, seed: int = 0
+    ) -> None:
         self.target = target
+        self.host = host
         self.faults = Faults()
         self.connections: deque[Traffic] = deque(maxlen=_KEPT)
         self.up = 0
@@ -136,7 +139,7 @@ class Proxy:
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         try:
-            server = await asyncio.start_server(self._accept, "127.0.0.1", self._wanted_port)
+            server = await asyncio.start_server(self._accept, self.host, self._wanted_port)
         except OSError as error:
             self._failure = error
             self._ready.set()

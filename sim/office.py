@@ -29,11 +29,22 @@ _TICK_S = 0.3  # how often the server looks at its rollouts
 
 
 class Office:
-    """One server at `home` and a network in front of it (`proxy`); `bundles` by version."""
+    """One server at `home` and a network in front of it (`proxy`); `bundles` by version.
 
-    def __init__(self, home: Path, *, database_url: str | None = None, poll_s: int = 1) -> None:
+    `board`: what releases are built for, unless their options say otherwise.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        database_url: str | None = None,
+        poll_s: int = 1,
+        board: str = "esp32",
+    ) -> None:
         self.home = home
         self.poll_s = poll_s
+        self.board = board
         self.bundles: dict[str, dict[str, Any]] = {}
         self.operator = ("", 0)
         self.sntp = ("", 0)
@@ -158,6 +169,7 @@ class Office:
         """
         folder = self._work / out
         arguments: list[object] = ["ota", "build", "--version", version, "--out", folder]
+        arguments += ["--board", self.board] if self.board != "esp32" else []
         arguments += options
         if changes:
             arguments += ["--overlay", _overlay(folder / f"overlay-{version}", changes)]

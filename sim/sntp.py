@@ -15,7 +15,7 @@ LIES = ("stratum", "unsynchronised", "origin", "short", "mode", "zero")
 
 
 class SntpServer:
-    """Answers on loopback with `now()` plus `offset_s`; counts what it answered.
+    """Answers at `host` with `now()` plus `offset_s`; counts what it answered.
 
     `lie` makes its answers such as a client has to refuse: stratum 0 (kiss of death), leap
     indicator 3 (unsynchronised), another origin, a packet cut short, another mode, or no time.
@@ -23,7 +23,12 @@ class SntpServer:
     """
 
     def __init__(
-        self, *, now: Callable[[], float] = time.time, offset_s: float = 0.0, port: int = 0
+        self,
+        *,
+        now: Callable[[], float] = time.time,
+        offset_s: float = 0.0,
+        host: str = "127.0.0.1",
+        port: int = 0,
     ) -> None:
         self.now = now
         self.offset_s = offset_s
@@ -31,7 +36,8 @@ class SntpServer:
         self.silent = False
         self.answered = 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", port))
+        self._socket.bind((host, port))
+        self.host = host
         self.port: int = self._socket.getsockname()[1]
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name="sim-sntp", daemon=True)
@@ -41,7 +47,7 @@ class SntpServer:
         """Stop answering."""
         self._closed = True
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:
-            waker.sendto(b"", ("127.0.0.1", self.port))
+            waker.sendto(b"", (self.host, self.port))
         self._thread.join(5)
         self._socket.close()
 
