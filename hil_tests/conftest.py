@@ -1,5 +1,6 @@
 """`--rig emulated|esp32-emulator|board`: where the nodes stand; skips say what is missing."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,26 +9,53 @@ import pytest
 # The tests are no package; their rigs are named from the repository's root.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from hil_tests.rigs import bench
+from hil_tests.rigs.board import BoardRig
 from hil_tests.rigs.emulated import Emulated
 from hil_tests.rigs.esp32_emulator import Esp32Emulator
-from hil_tests.rigs.rig import Unavailable
+from hil_tests.rigs.rig import BenchError, Unavailable
 from sim.city import City
 
 RIGS = {"emulated": Emulated, "esp32-emulator": Esp32Emulator}
+_PLACE = pytest.StashKey()
 
 
 def pytest_addoption(parser):
-    parser.addoption("--rig", choices=[*RIGS, "board"], default="emulated")
+    group = parser.getgroup("hil", "nodes on a rig")
+    group.addoption(
+        "--rig", choices=[*RIGS, "board"], default="emulated", help="where nodes stand"
+    )
+    group.addoption("--bench", type=Path, metavar="FILE", help="instead of hil_tests/bench.toml")
+    group.addoption("--board", metavar="NAME", help="one of several boards of the bench")
+
+
+def pytest_configure(config):
+    """Read the bench file at once: what is wrong in it is no reason to skip."""
+    if config.getoption("--rig") != "board":
+        return
+    path = config.getoption("--bench") or Path(os.environ.get("LAMPPOST_BENCH") or bench.FILE)
+    try:
+        config.stash[_PLACE] = bench.chosen(bench.places(path), config.getoption("--board"), path)
+    except BenchError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _made(config):
+    """Make the rig that was asked for."""
+    name = config.getoption("--rig")
+    if name in RIGS:
+        return RIGS[name]()
+    place = config.stash[_PLACE]
+    if place is None:
+        raise Unavailable("no board stands on this bench: name a file by --bench (bench.toml)")
+    return BoardRig(place)
 
 
 @pytest.fixture(scope="session")
 def rig(request):
     """Give the rig, or skip and say why there is none."""
-    name = request.config.getoption("--rig")
-    if name not in RIGS:
-        pytest.skip(f"no rig for a {name} stands on this bench")
     try:
-        return RIGS[name]()
+        return _made(request.config)
     except Unavailable as error:
         pytest.skip(str(error))
 
@@ -36,7 +64,7 @@ def rig(request):
 def city(rig, tmp_path_factory):
     """Give a city whose server runs and has 1.0.0."""
     folder = tmp_path_factory.mktemp("city")
-    with City(folder / "home", window_s=rig.window_s, poll_s=3) as made:
+    with City(folder / "home", window_s=rig.window_s, poll_s=3, board=rig.board) as made:
         made.found()
         made.serve()
         made.release("1.0.0")

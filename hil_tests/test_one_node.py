@@ -87,6 +87,16 @@ def test_it_reports_windows_made_from_raw_bytes(rig, city, node, told):
     within_budget(found)
 
 
+def test_it_goes_on_after_a_power_cut(rig, city, node, told):
+    node.power_off()
+    mark = node.console.length
+    began = start(rig, node)
+    node.power_on()
+    node.wait_text("acknowledged", 40 * rig.patience, mark)
+    timed(told, "from a power cut to readings acknowledged", rig, node, began)
+    assert "enrol: certificate" not in node.console.since(mark)  # it has its own
+
+
 def test_it_takes_a_good_release(rig, city, node, told):
     built = city.release("1.1.0", {"core/ranges.py": narrower})
     told["release"] = f"{built['files']} files, {built['bytes']} bytes, {built['blocks']} blocks"

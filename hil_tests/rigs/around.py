@@ -18,8 +18,10 @@ from sim.world import Spot
 class Network:
     """A proxy in front of the server and, where the rig has it in hand, the access point."""
 
-    def __init__(self, target: tuple[str, int], no_wifi: str = "") -> None:
-        self._proxy = Proxy(target)
+    def __init__(
+        self, target: tuple[str, int], no_wifi: str = "", host: str = "127.0.0.1"
+    ) -> None:
+        self._proxy = Proxy(target, host=host)
         self._no_wifi = no_wifi
         self.port = self._proxy.port
         self.wifi: Wifi | None = None
@@ -60,8 +62,8 @@ class Network:
 class TimeServer:
     """The only time server that the node knows: tells the truth, a lie, or nothing."""
 
-    def __init__(self) -> None:
-        self._server = SntpServer()
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self._server = SntpServer(host=host)
         self.port = self._server.port
 
     @property

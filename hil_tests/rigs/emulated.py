@@ -18,6 +18,7 @@ class Emulated:
 
     name = "emulated"
     patience = 1.0
+    board = "esp32"
     window_s = 4
 
     def __init__(self) -> None:

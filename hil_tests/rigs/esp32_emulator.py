@@ -12,16 +12,17 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hil_tests.rigs.around import Air, Network, TimeServer
 from hil_tests.rigs.bridge import Bridge
+from hil_tests.rigs.console import Console
 from hil_tests.rigs.rig import Unavailable
 from sim.city import City
 from sim.clock import Clock
-from sim.errors import DeadlineError
 from sim.hardware.pms5003 import Pms5003
 from sim.office import SERVER_NAME
 
@@ -48,6 +49,7 @@ class Esp32Emulator:
 
     name = "esp32-emulator"
     patience = 40.0  # flash is slow there, and on a busy machine ten times slower
+    board = "esp32"
     window_s = 14
 
     def __init__(self) -> None:
@@ -96,33 +98,16 @@ class Esp32Emulator:
         ]
 
 
-class Console:
-    """The serial port's text, collected by a thread while the node has power."""
+class MachineConsole(Console):
+    """The machine's console: nothing more comes once its process has ended."""
 
-    def __init__(self, log: Path) -> None:
-        self._log = log
-        self._lock = threading.Lock()
-        self._text = ""
+    def __init__(self, log: Path, ended: Callable[[], bool]) -> None:
+        super().__init__(log)
+        self._ended = ended
 
-    def show(self, data: bytes) -> None:
-        """Take what came."""
-        with self._lock, self._log.open("ab") as log:
-            log.write(data)
-            self._text += data.decode(errors="replace").replace("\r", "")
-
-    @property
-    def text(self) -> str:
-        """The text so far."""
-        return self._text
-
-    @property
-    def length(self) -> int:
-        """Its length."""
-        return len(self._text)
-
-    def since(self, mark: int) -> str:
-        """Return the text after a mark."""
-        return self._text[mark:]
+    def fault(self) -> str:
+        """Say so."""
+        return "the emulator ended" if self._ended() else ""
 
 
 @dataclass(frozen=True)
@@ -142,8 +127,8 @@ class Esp32Node:
     def __init__(self, flash: Path, command: list[str], around: Around, log: Path) -> None:
         self.flash_path = flash
         self.id = (_MAC[:3] + b"\xff\xfe" + _MAC[3:]).hex()
-        self.console = Console(log)
         self.network, self.clock, self.stimulus = around.network, around.clock, around.air
+        self.console = MachineConsole(log, self._ended)
         self._command = command
         self._part = Pms5003(Clock(), around.air, period_s=_FRAME_S)
         self._bridge = Bridge(self.console.show)
@@ -199,13 +184,7 @@ class Esp32Node:
 
     def wait_text(self, text: str, deadline_s: float, since: int = 0) -> None:
         """Wait until the console says `text` after the mark."""
-        end = time.monotonic() + deadline_s
-        while text not in self.console.since(since):
-            if time.monotonic() > end:
-                raise DeadlineError(f"waited {deadline_s:g} s for {text!r}; {self._last_words()}")
-            if self._process and self._process.poll() is not None:
-                raise DeadlineError(f"the emulator ended; {self._last_words()}")
-            time.sleep(_LOOK_S)
+        self.console.wait_text(text, deadline_s, since)
 
     def close(self) -> None:
         """Switch off and forget the sockets."""
@@ -215,8 +194,8 @@ class Esp32Node:
         self.network.close()
         self.clock.close()
 
-    def _last_words(self) -> str:
-        return f"the console ends:\n{self.console.text[-3000:]}"
+    def _ended(self) -> bool:
+        return self._process is not None and self._process.poll() is not None
 
     def _listen(self, process: "subprocess.Popen[bytes]", path: Path) -> None:
         with _connected(process, path) as line:

@@ -119,9 +119,12 @@ class HilNode(Protocol):
 
 
 class Rig(Protocol):
-    """Where nodes stand. `patience`: how much longer than an emulated node all may take."""
+    """Where nodes stand. `patience`: how much longer than an emulated node all may take;
+    `board`: what releases are built for (ota/boards.py).
+    """
 
     name: str
+    board: str
     patience: float
     window_s: int
 
@@ -142,6 +145,10 @@ def flash_of(node: HilNode) -> Path:
     if node.flash_path is None:
         pytest.skip("the flash of this rig's nodes is no file: what lies on it cannot be read")
     return node.flash_path
+
+
+class BenchError(Exception):
+    """The bench file is not clear, or not true; the message says where."""
 
 
 class Unavailable(Exception):  # noqa: N818 - a reason to skip, no fault

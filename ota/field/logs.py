@@ -121,7 +121,7 @@ class Reader:
 def follow(port: str) -> Iterator[Line]:
     """Yield the lines of a node's console as they come, until the port goes away: CableError."""
     reader = Reader()
-    with contextlib.closing(_opened(port)) as source:
+    with contextlib.closing(listening(port)) as source:
         while True:
             try:
                 data = source.read(max(1, source.in_waiting))
@@ -137,13 +137,13 @@ def await_port(port: str) -> None:
     while True:
         time.sleep(_LOOK_S)
         try:
-            _opened(port).close()
+            listening(port).close()
         except CableError:
             continue
         return
 
 
-def _opened(port: str) -> Any:
+def listening(port: str) -> Any:
     """Open a port for listening; CableError says why it cannot be."""
     try:
         opened = serial.serial_for_url(port, baudrate=_BAUD, timeout=_READ_S, exclusive=True)

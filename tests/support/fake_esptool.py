@@ -1,11 +1,14 @@
 """Stands for esptool 5.6 where no board is: prints what that prints, and fails as that fails.
 
 FAKE_ESPTOOL: JSON with `chip`, `mac`, `flash` (the board), `fail` (a name below), `log` (a file
-for the arguments). The texts are those of its cmds.py, loader.py and logger.py, without colours.
+for the arguments), `stand` (the socket of a node that stands for the board, see benchboard.py).
+The texts are those of its cmds.py, loader.py and logger.py, without colours.
 """
 
+import fcntl
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -29,10 +32,34 @@ def fatal(text):
     die(f"A fatal error occurred: {text}")
 
 
+def tell(*words):
+    """Have the node behind the port do something; return its answer, "" where there is none."""
+    if "stand" not in BOARD:
+        return ""
+    with socket.socket(socket.AF_UNIX) as stand:
+        stand.connect(BOARD["stand"])
+        stand.sendall(json.dumps(words).encode() + b"\n")
+        return stand.makefile().readline().strip()
+
+
+def taken(port):
+    """Say whether another program has the port for itself, as pySerial finds out."""
+    if "stand" not in BOARD:
+        return False
+    line = os.open(port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        fcntl.flock(line, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(line)
+    return False
+
+
 def connect(port):
     say("esptool v5.6.0")
     say(f"Serial port {port}:")
-    if FAIL == "busy":
+    if FAIL == "busy" or taken(port):
         reason = f"[Errno 11] Could not exclusively lock port {port}: [Errno 11] Resource busy"
         fatal(f"Could not open {port}, the port is busy or doesn't exist.\n({reason})\n")
     if FAIL == "rights":
@@ -42,7 +69,7 @@ def connect(port):
             "Hint: Try to add user into dialout or uucp group.\n"
         )
     say("Connecting......")
-    if FAIL == "silent":
+    if FAIL == "silent" or tell("state") == "off":
         fatal(f"Failed to connect to Espressif device: No serial data received.\n{HELP}")
     if FAIL == "mode":
         fatal(
@@ -117,6 +144,7 @@ def write_flash(path):
         say("Input MD5: 00")
         say("Flash MD5: 01")
         fatal("MD5 of file does not match data in flash!")
+    tell("flash", path)
     say("Hash of data verified.")
 
 
@@ -131,6 +159,7 @@ def main(words):
         write_flash(words[-1])
     say()
     say("Hard resetting via RTS pin...")
+    tell("reset")
 
 
 main(sys.argv[1:])
