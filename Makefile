@@ -40,8 +40,8 @@ mutants: .venv/ready  ## what the tests of ota/core would not notice; a quarter 
 	@$(BIN)/mutmut run $(ARGS)
 	@$(BIN)/python tests/mutants.py --survivors
 
-hil: .venv/ready  ## the suite on a rig: RIG=emulated | esp32-emulator | board
-	@$(BIN)/pytest hil_tests -rs --rig $(RIG) $(ARGS)
+hil: .venv/ready  ## the suite on a rig: RIG=emulated | esp32-emulator | board; build/hil/RIG gets its report
+	@$(BIN)/pytest hil_tests -rs --rig $(RIG) --report build/hil/$(RIG) $(ARGS)
 
 conformance: .venv/ready  ## the public TUF suite on the node's client (SUITE=checkout of theupdateframework/tuf-conformance)
 	@test -d '$(SUITE)/tuf_conformance' || { echo "lamppost: SUITE=… names no checkout of theupdateframework/tuf-conformance"; exit 2; }

@@ -9,6 +9,7 @@ import pytest
 # The tests are no package; their rigs are named from the repository's root.
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from hil_tests import report
 from hil_tests.rigs import bench
 from hil_tests.rigs.board import BoardRig
 from hil_tests.rigs.emulated import Emulated
@@ -17,7 +18,7 @@ from hil_tests.rigs.rig import BenchError, Unavailable
 from sim.city import City
 
 RIGS = {"emulated": Emulated, "esp32-emulator": Esp32Emulator}
-_PLACE = pytest.StashKey()
+_PLACE, _RIG = pytest.StashKey(), pytest.StashKey()
 
 
 def pytest_addoption(parser):
@@ -27,15 +28,31 @@ def pytest_addoption(parser):
     )
     group.addoption("--bench", type=Path, metavar="FILE", help="instead of hil_tests/bench.toml")
     group.addoption("--board", metavar="NAME", help="one of several boards of the bench")
+    group.addoption(
+        "--report", type=Path, metavar="DIR", help="write report.html, junit.xml there"
+    )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Read the bench file at once: what is wrong in it is no reason to skip."""
-    if config.getoption("--rig") != "board":
-        return
+    title = f"hil_tests on {config.getoption('--rig')}"
+    if config.getoption("--rig") == "board":
+        config.stash[_PLACE] = place = _place(config)
+        title += f" {place.name}" if place else ""
+    if hasattr(config, "workerinput"):
+        return  # of xdist: its reports are the first process's
+    folder = config.getoption("--report")
+    if folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        config.option.xmlpath = config.option.xmlpath or str(folder / "junit.xml")
+    config.pluginmanager.register(report.Report(folder, title), "hil-report")
+
+
+def _place(config):
     path = config.getoption("--bench") or Path(os.environ.get("LAMPPOST_BENCH") or bench.FILE)
     try:
-        config.stash[_PLACE] = bench.chosen(bench.places(path), config.getoption("--board"), path)
+        return bench.chosen(bench.places(path), config.getoption("--board"), path)
     except BenchError as error:
         raise pytest.UsageError(str(error)) from error
 
@@ -55,9 +72,38 @@ def _made(config):
 def rig(request):
     """Give the rig, or skip and say why there is none."""
     try:
-        return _made(request.config)
+        made = _made(request.config)
     except Unavailable as error:
         pytest.skip(str(error))
+    request.config.stash[_RIG] = made
+    return made
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Put the nodes' consoles beside a failure."""
+    made = item.config.stash.get(_RIG, None)
+    failed = call.excinfo and not call.excinfo.errisinstance(pytest.skip.Exception)
+    if made and failed:
+        report.show_consoles(item, call.when, made.nodes)
+        if folder := item.config.getoption("--report"):
+            report.keep_logs(folder, item.nodeid, made.nodes)
+    return (yield)
+
+
+@pytest.fixture(scope="module")
+def told():
+    """Give a dict for figures by name: they are reported with the test that wrote them."""
+    return {}
+
+
+@pytest.fixture(autouse=True)
+def _figures(request):
+    """Report what a test writes into `told`."""
+    told = request.getfixturevalue("told") if "told" in request.fixturenames else {}
+    before = set(told)
+    yield
+    request.node.user_properties += [(name, told[name]) for name in told if name not in before]
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +115,7 @@ def city(rig, tmp_path_factory):
         made.serve()
         made.release("1.0.0")
         yield made
+    rig.nodes.clear()
 
 
 @pytest.fixture(scope="module")

@@ -4,16 +4,14 @@ The tests of this file go on from one another: it is one node's life. The figure
 budget (DESIGN.md, "Memory is the scarce thing") come from the firmware's own log lines.
 """
 
-import ast
-import re
 import time
 
 import pytest
 
+from hil_tests.budget import figures, within_budget
+
 pytestmark = pytest.mark.timeout(5400)
 
-_KB = 1024
-_FIGURES = re.compile(r"\{'[^}]*\}")
 _GATE = '"pm25": (0, 1000)'
 
 
@@ -25,33 +23,9 @@ def broken(_):
     return '"""Fails."""\n\n\nasync def run(node):\n    raise RuntimeError("built to fail")\n'
 
 
-def figures(text, before):
-    """Return the last memory figures on a line that has `before`: {name: bytes}."""
-    found = [line for line in text.splitlines() if before in line and "{" in line]
-    assert found, f"no figures after {before!r}"
-    return ast.literal_eval(_FIGURES.findall(found[-1])[-1])
-
-
-def within_budget(found):
-    """Assert the budget; a rig without an IDF heap has only the GC heap's."""
-    assert found["heap_free"] >= 12 * _KB, found
-    assert found.get("idf_free", 20 * _KB) >= 20 * _KB, found
-    assert found.get("idf_largest", 12 * _KB) >= 12 * _KB, found
-
-
 def measured(city, node, stream):
     rows = city.readings(node)
     return [row for row in rows if row["stream"] == stream and row["value"] is not None]
-
-
-@pytest.fixture(scope="module")
-def told(rig):
-    """Collect figures by name; they are printed at the end."""
-    made = {}
-    yield made
-    print(f"\n{rig.name}:")
-    for name, value in made.items():
-        print(f"  {name}: {value}")
 
 
 def start(rig, node):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-# Helpers are plain modules beside the tests, which are no package.
+# Helpers are plain modules beside the tests, which are no package; neither are the rigs.
 sys.path.insert(0, str(Path(__file__).parent / "support"))
+sys.path.insert(1, str(Path(__file__).parent.parent))
 
 import fleetserver
 import postgres

@@ -12,7 +12,7 @@ from hil_tests.rigs import power
 from hil_tests.rigs.around import Network, TimeServer, skip
 from hil_tests.rigs.bench import Place
 from hil_tests.rigs.console import NoLines, SerialConsole
-from hil_tests.rigs.flasher import Esptool, require_flash
+from hil_tests.rigs.flasher import Esptool, is_there, require_flash
 from hil_tests.rigs.rig import BenchError
 from ota.field.flash import Chip
 from sim.city import City
@@ -31,6 +31,7 @@ class BoardRig:
         self._place = place
         self._flasher = Esptool(place)
         self._node: BoardNode | None = None
+        self.nodes: dict[str, BoardNode] = {}
         self.patience = place.patience
         self.board = place.board.name
 
@@ -60,8 +61,9 @@ class BoardRig:
         mac = bytes.fromhex(chip.mac.replace(":", ""))
         image, _ = city.image(name, version, mac, runtime=place.image, flash=flash, **wanted)
         console = SerialConsole(place.port, folder / f"{name}.log")
-        self._node = BoardNode(place, chip, self._flasher, image, console, network, clock)
-        return self._node
+        made = BoardNode(place, chip, self._flasher, image, console, network, clock)
+        self.nodes[name] = self._node = made
+        return made
 
     def cpu_s(self, node: "BoardNode") -> None:
         """Say nothing: a chip does not tell."""
@@ -121,6 +123,8 @@ class BoardNode:
                 power.drain()
         self.console.open()
         self._on = True
+        if is_there(self._place.port):
+            self.console.await_port()  # to hear it from its first word on
         if self._place.power.cuts:
             self._place.power.on()
             return

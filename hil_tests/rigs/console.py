@@ -14,7 +14,6 @@ from ota.build.errors import FieldError
 from ota.field import logs
 from sim.errors import DeadlineError
 
-_TAIL = 3000
 _LOOK_S = 0.05
 _READ = 4096
 _AWAY_S = 0.1  # between two looks for a port that is not there
@@ -55,21 +54,22 @@ class Console:
         return self._text[mark:]
 
     def wait_text(self, text: str, deadline_s: float, since: int = 0) -> None:
-        """Wait until there is `text` after the mark; DeadlineError with the last words."""
+        """Wait until there is `text` after the mark; DeadlineError (a report has what it said)."""
         end = time.monotonic() + deadline_s
         while text not in self.since(since):
-            if why := self.fault():
-                raise DeadlineError(f"waited for {text!r}; {why}; {self._last_words()}")
+            if why := self.ended():
+                raise DeadlineError(f"waited for {text!r}: {why}")
             if time.monotonic() > end:
-                raise DeadlineError(f"waited {deadline_s:g} s for {text!r}; {self._last_words()}")
+                raise DeadlineError(f"waited {deadline_s:g} s for {text!r}{self.state()}")
             time.sleep(_LOOK_S)
 
-    def fault(self) -> str:
+    def ended(self) -> str:
         """Say why nothing more will come, "" while something may."""
         return ""
 
-    def _last_words(self) -> str:
-        return f"the console ends:\n{self.text[-_TAIL:]}"
+    def state(self) -> str:
+        """Say what is to be known besides, for an error."""
+        return ""
 
 
 class NoLines(Exception):  # noqa: N818 - a port of another kind, no fault
@@ -107,6 +107,8 @@ class SerialConsole(Console):
 
     def close(self) -> None:
         """Let go of the port for good; what was heard is kept."""
+        if self._over.is_set():
+            return
         self._over.set()
         self._near.shutdown(socket.SHUT_RDWR)
         if self._opened:
@@ -137,9 +139,9 @@ class SerialConsole(Console):
         except _GONE as error:
             raise NoLines(f"{self.port}: no control lines: {error}") from error
 
-    def _last_words(self) -> str:
-        where = "" if self._found.is_set() else f"{self.port} is away ({self._away}); "
-        return where + super()._last_words()
+    def state(self) -> str:
+        """Say so where the port is away."""
+        return "" if self._found.is_set() else f"; {self.port} is away: {self._away}"
 
     def _listen(self) -> None:
         while not self._over.is_set():

@@ -22,6 +22,7 @@ class Emulated:
     window_s = 4
 
     def __init__(self) -> None:
+        self.nodes: dict[str, EmulatedNode] = {}
         try:
             command()
         except NoRuntimeError as error:
@@ -45,7 +46,8 @@ class Emulated:
             server={"address": "127.0.0.1", "port": network.port, "name": SERVER_NAME},
             time_servers=[{"host": "127.0.0.1", "port": clock.port}],
         )
-        return EmulatedNode(node, network, clock, air)
+        self.nodes[name] = made = EmulatedNode(node, network, clock, air)
+        return made
 
     def micropython(self) -> bytes:
         """Return a .bin in miniature: the VM stands for what is in it."""

@@ -53,6 +53,7 @@ class Esp32Emulator:
     window_s = 14
 
     def __init__(self) -> None:
+        self.nodes: dict[str, Esp32Node] = {}
         missing = [name for name in _VARIABLES if not os.environ.get(name)]
         if missing:
             raise Unavailable(f"no ESP32 emulator: set {', '.join(missing)}")
@@ -84,7 +85,9 @@ class Esp32Emulator:
         }
         image, _ = city.image(name, version, _MAC, runtime=self._image, flash=flash, **wanted)
         around = Around(network, clock, Air(city.world.at(city.place)))
-        return Esp32Node(image, self._command(image), around, folder / f"{name}.log")
+        made = Esp32Node(image, self._command(image), around, folder / f"{name}.log")
+        self.nodes[name] = made
+        return made
 
     def cpu_s(self, node: "Esp32Node") -> float | None:
         """CPU seconds of the emulator since power-on: an idle chip takes next to none."""
@@ -101,13 +104,13 @@ class Esp32Emulator:
 class MachineConsole(Console):
     """The machine's console: nothing more comes once its process has ended."""
 
-    def __init__(self, log: Path, ended: Callable[[], bool]) -> None:
+    def __init__(self, log: Path, gone: Callable[[], bool]) -> None:
         super().__init__(log)
-        self._ended = ended
+        self._gone = gone
 
-    def fault(self) -> str:
+    def ended(self) -> str:
         """Say so."""
-        return "the emulator ended" if self._ended() else ""
+        return "the emulator ended" if self._gone() else ""
 
 
 @dataclass(frozen=True)

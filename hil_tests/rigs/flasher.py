@@ -10,7 +10,7 @@ from ota.build.errors import FieldError
 from ota.field import flash
 
 _LOOK_S = 0.1
-_THERE_S = 10.0  # USB has found a board by then
+_THERE_S = 5.0  # USB has found a board by then
 _MB = 1 << 20
 
 
@@ -42,10 +42,15 @@ class Esptool:
     def _await_port(self) -> None:
         """Give a device that has just got power the time to be found."""
         port, end = self._place.port, time.monotonic() + _THERE_S
-        while "://" not in port and not Path(port).exists():
+        while not is_there(port):
             if time.monotonic() > end:
                 raise BenchError(f"board {self._place.name}: {port}: there is no such port")
             time.sleep(_LOOK_S)
+
+
+def is_there(port: str) -> bool:
+    """Say whether a port is there now; of one on a network nobody knows."""
+    return "://" in port or Path(port).exists()
 
 
 def require_flash(chip: flash.Chip, wanted: str, place: Place) -> None:

@@ -125,6 +125,8 @@ class Rig(Protocol):
 
     name: str
     board: str
+    nodes: dict[str, HilNode]
+    """Those that the present module's tests made, by name."""
     patience: float
     window_s: int
 

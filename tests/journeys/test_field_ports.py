@@ -74,7 +74,6 @@ def test_a_board_with_another_firmware_is_told_apart_and_runs_on(no_usb, others)
         session.restart(cable)
 
 
-@pytest.mark.filterwarnings("ignore:set(Daemon|Name)")  # pySerial 3.5's own
 @pytest.mark.parametrize("rfc2217", [False, True], ids=["socket", "rfc2217"])
 def test_a_port_on_a_network_serves_as_one_at_the_desk(no_usb, others, rfc2217):
     with SerialSocket(others.serial, rfc2217=rfc2217) as served:

@@ -10,6 +10,7 @@ import socket
 import stat
 import sys
 import threading
+import tty
 from pathlib import Path
 
 from ota.field.image import flash_image
@@ -117,3 +118,36 @@ class BenchBoard:
 
     def __exit__(self, *_):
         self.close()
+
+
+class FakeRelay:
+    """A PTY that plays an LCUS relay: a sound frame for channel 1 becomes `do(["on"])` or off."""
+
+    def __init__(self, do):
+        self._do = do
+        self._relay, self._end = os.openpty()
+        tty.setraw(self._end)
+        self.port = os.ttyname(self._end)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self):
+        os.write(self._end, b"end.")
+        self._thread.join()
+        os.close(self._relay)
+        os.close(self._end)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _serve(self):
+        heard = b""
+        while b"end." not in heard:
+            heard += os.read(self._relay, 64)
+            frames = {b"\xa0\x01\x01\xa2": "on", b"\xa0\x01\x00\xa1": "off"}
+            while action := frames.get(heard[:4]):
+                heard = heard[4:]
+                self._do([action])

@@ -44,7 +44,7 @@ def tell(*words):
 
 def taken(port):
     """Say whether another program has the port for itself, as pySerial finds out."""
-    if "stand" not in BOARD:
+    if "stand" not in BOARD or "://" in port:
         return False
     line = os.open(port, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     try:

@@ -1,4 +1,4 @@
-"""Stands for uhubctl 2.6: one hub at 1-1.4 whose port 2 switches the node of benchboard.py.
+"""Stands for uhubctl 2.5: one hub at 1-1.4 whose port 2 switches the node of benchboard.py.
 
 FAKE_UHUBCTL: JSON with `stand` (that node's socket), `fail` (a name below), `log` (a file for the
 arguments). The texts are those of uhubctl.c.

@@ -13,12 +13,14 @@ from serial.rfc2217 import PortManager
 class SerialSocket:
     """Serves the port at `path` to one client after the other; `url` for pySerial.
 
-    rfc2217: with telnet's options for a serial line around the bytes, as a terminal server has.
+    rfc2217: with telnet's options for a serial line around the bytes, as a terminal server has;
+    `en`: called when its control lines have pulled a board's EN low and let go of it.
     """
 
-    def __init__(self, path, *, rfc2217=False):
+    def __init__(self, path, *, rfc2217=False, en=None):
         self._path = path
         self._rfc2217 = rfc2217
+        self._line = Line(en or (lambda: None))
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
@@ -56,7 +58,7 @@ class SerialSocket:
     def _carry(self, client, port):
         heard = said = bytes
         if self._rfc2217:
-            telnet = PortManager(_line(), SimpleNamespace(write=client.sendall))
+            telnet = PortManager(self._line, SimpleNamespace(write=client.sendall))
             heard, said = _joined(telnet.filter), _joined(telnet.escape)
         while not self._over.is_set():
             for each in select.select([client, port], [], [], 0.1)[0]:
@@ -73,14 +75,30 @@ def _joined(change):
     return lambda data: b"".join(change(data))
 
 
-def _line():
-    """Return a line whose settings are taken, and of no effect: a PTY has none."""
-    return SimpleNamespace(
-        baudrate=115_200,
-        bytesize=8,
-        parity="N",
-        stopbits=1,
-        **dict.fromkeys(("cts", "dsr", "ri", "cd", "rts", "dtr", "break_condition"), False),
-        **dict.fromkeys(("rtscts", "xonxoff", "dsrdtr"), False),
-        **dict.fromkeys(("reset_input_buffer", "reset_output_buffer"), lambda: None),
-    )
+class Line(SimpleNamespace):
+    """A line whose settings are taken, and of no effect: a PTY has none.
+
+    Its control lines end at the usual reset circuit of a board: RTS low with DTR high is EN low.
+    """
+
+    def __init__(self, en):
+        names = ("cts", "dsr", "ri", "cd", "dtr", "break_condition", "rtscts", "xonxoff", "dsrdtr")
+        super().__init__(baudrate=115_200, bytesize=8, parity="N", stopbits=1)
+        self.__dict__.update(dict.fromkeys(names, False))
+        self._en, self._rts = en, False
+
+    @property
+    def rts(self):
+        return self._rts
+
+    @rts.setter
+    def rts(self, asserted):
+        was_low = self._rts and not self.dtr
+        self._rts = asserted
+        if was_low and not asserted:
+            self._en()
+
+    def reset_input_buffer(self):
+        pass
+
+    reset_output_buffer = reset_input_buffer
