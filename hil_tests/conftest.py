@@ -36,6 +36,8 @@ def pytest_addoption(parser):
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
     """Read the bench file at once: what is wrong in it is no reason to skip."""
+    if config.getoption("--rig") == "board" and config.getoption("numprocesses", None):
+        raise pytest.UsageError("one board cannot be shared: --rig board goes without -n")
     title = f"hil_tests on {config.getoption('--rig')}"
     if config.getoption("--rig") == "board":
         config.stash[_PLACE] = place = _place(config)
@@ -44,7 +46,7 @@ def pytest_configure(config):
         return  # of xdist: its reports are the first process's
     folder = config.getoption("--report")
     if folder:
-        folder.mkdir(parents=True, exist_ok=True)
+        report.clear(folder)
         config.option.xmlpath = config.option.xmlpath or str(folder / "junit.xml")
     config.pluginmanager.register(report.Report(folder, title), "hil-report")
 
@@ -64,7 +66,9 @@ def _made(config):
         return RIGS[name]()
     place = config.stash[_PLACE]
     if place is None:
-        raise Unavailable("no board stands on this bench: name a file by --bench (bench.toml)")
+        raise Unavailable(
+            "no board stands on this bench: hil_tests/bench.toml shows how one is named"
+        )
     return BoardRig(place)
 
 

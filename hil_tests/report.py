@@ -66,6 +66,16 @@ def tail(text: str, lines: int = TAIL_LINES) -> str:
     return "\n".join(printable(line[:_LINE_MAX]) for line in last)
 
 
+def clear(folder: Path) -> None:
+    """Make the folder, or forget the run before; UsageError when that cannot be done."""
+    try:
+        (folder / "logs").mkdir(parents=True, exist_ok=True)
+        for old in (folder / "logs").glob("*.log"):
+            old.unlink()
+    except OSError as error:
+        raise pytest.UsageError(f"--report {folder}: {error.strerror}") from error
+
+
 class Report:
     """The plugin: collects what ran; `folder`: where it is written, None: nowhere."""
 
@@ -111,7 +121,6 @@ def show_consoles(item: pytest.Item, when: str, nodes: Mapping[str, HilNode]) ->
 
 def keep_logs(folder: Path, test: str, nodes: Mapping[str, HilNode]) -> None:
     """Write each node's whole console to DIR/logs/TEST--NODE.log."""
-    (folder / "logs").mkdir(exist_ok=True)
     for name, node in nodes.items():
         path = folder / "logs" / _log_name(test, name)
         path.write_text(node.console.text, "utf-8", errors="replace")

@@ -8,6 +8,7 @@ import pytest
 
 from hil_tests.budget import figures, within_budget
 from hil_tests.rigs.rig import flash_of
+from ota.boards import BOARDS
 from ota.field.partitions import EIGHT_MB
 from sim import flashfiles
 from sim.espimage import app_of, renamed
@@ -22,7 +23,8 @@ def changed(text):
 
 
 def test_a_release_brings_its_micropython(rig, city, told, tmp_path):
-    image = renamed(rig.micropython(), _NEW)
+    board = BOARDS[rig.board]
+    image = renamed(rig.micropython(), _NEW, board)
     (tmp_path / "new.bin").write_bytes(image)
     node = rig.node(city, "hil-two-apps", "1.0.0", tmp_path, flash="8MB")
     brings = ("--micropython", tmp_path / "new.bin")
@@ -41,7 +43,7 @@ def test_a_release_brings_its_micropython(rig, city, told, tmp_path):
     data = flashfiles.read(path, "data")
     assert (data["a/app"], data["b/app"]) == (b"ota_0", b"ota_1")
     assert flashfiles.version(path) == "1.1.0"
-    app = app_of(image)
+    app = app_of(image, board)
     with path.open("rb") as file:
         file.seek(EIGHT_MB["ota_1"].offset)
         assert file.read(len(app)) == app

@@ -52,13 +52,13 @@ def micropython(version: str, size: int, banner: bytes = _BANNER) -> bytes:
     return official(app=esp_image(ESP32.chip_id, banner % version.encode() + noise))
 
 
-def renamed(image: bytes, version: str) -> bytes:
-    """Return an official .bin for an ESP32 whose app says that it is another version.
+def renamed(image: bytes, version: str, board: Board = ESP32) -> bytes:
+    """Return an official .bin for a board whose app says that it is another version.
 
     `version` has as many characters as the image's own. Checksum and hash are made anew: it is
     another app to whoever compares, and the same to who runs it.
     """
-    start = APP_OFFSET - ESP32.base
+    start = APP_OFFSET - board.base
     app = bytearray(image[start:])
     at = app.index(b"MicroPython v") + len(b"MicroPython v")
     for index, byte in enumerate(version.encode()):
@@ -68,6 +68,6 @@ def renamed(image: bytes, version: str) -> bytes:
     return image[:start] + bytes(app)
 
 
-def app_of(image: bytes) -> bytes:
-    """Return the app of a .bin for an ESP32."""
-    return image[APP_OFFSET - ESP32.base :]
+def app_of(image: bytes, board: Board = ESP32) -> bytes:
+    """Return the app of an official .bin."""
+    return image[APP_OFFSET - board.base :]

@@ -23,6 +23,15 @@ _PORTS, _CHANNELS = range(1, 10), range(1, 9)
 _PATIENCE_MAX = 1000
 
 
+class Secret(str):
+    """A text that does not show in errors and reports."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 @dataclass(frozen=True)
 class Place:
     """One board and what is around it; `wifi`: as in a node's configuration."""
@@ -146,7 +155,7 @@ def _wifi(table: _Table) -> dict[str, str]:
         variable = table.take("password_env", str)
         if variable not in os.environ:
             raise table.wrong("password_env", f"the environment has no {variable}")
-        password = os.environ[variable]
+        password = Secret(os.environ[variable])
     table.end()
     return {"ssid": ssid, "password": password}
 

@@ -82,6 +82,8 @@ class Page(HTMLParser):
 def ran(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hil")
     (folder / "test_it.py").write_text(TESTS.format(main=MAIN))
+    (folder / "report" / "logs").mkdir(parents=True)
+    (folder / "report" / "logs" / "test_it.py-test_fails--before.log").touch()
     path = f"{ROOT}:{ROOT / 'tests' / 'support'}"
     done = subprocess.run(
         [

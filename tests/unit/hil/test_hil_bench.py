@@ -46,6 +46,7 @@ def test_a_board_is_read_with_all_that_is_around_it(read, tmp_path):
     assert (place.port, place.host) == ("rfc2217://terminal:4000", "192.168.4.1")
     assert place.image == tmp_path / "micropython.bin"
     assert place.wifi == {"ssid": "bench", "password": "a secret"}
+    assert "a secret" not in repr(place)
     assert place.power == Uhubctl("1-1.4", 2)
     assert place.patience == 7
     assert place.config["parts"]["lamp"]["pin"] == 25
