@@ -92,7 +92,7 @@ def pytest_runtest_makereport(item, call):
         report.show_consoles(item, call.when, made.nodes)
         if folder := item.config.getoption("--report"):
             report.keep_logs(folder, item.nodeid, made.nodes)
-    return (yield)
+    return report.tamed((yield))
 
 
 @pytest.fixture(scope="module")

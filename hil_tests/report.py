@@ -56,8 +56,18 @@ def printable(text: str) -> str:
     """Return text of which no character does anything: control characters are written out."""
     return "".join(
         each if each.isprintable() or each == "\n" else each.encode("unicode_escape").decode()
-        for each in text
+        for each in text.replace("\r\n", "\n")
     )
+
+
+def tamed(report: pytest.TestReport) -> pytest.TestReport:
+    """Return a report whose error steers no terminal: a node's words may stand in it, too."""
+    if report.failed:
+        text = report.longreprtext.replace("\r\n", "\n")
+        tame = "\t".join(map(printable, text.split("\t")))
+        if tame != text:
+            report.longrepr = tame
+    return report
 
 
 def tail(text: str, lines: int = TAIL_LINES) -> str:

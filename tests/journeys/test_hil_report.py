@@ -43,6 +43,10 @@ def test_fails(node, told):
     assert node.state == "on <fire>"
 
 
+def test_waits_for_nothing(node):
+    node.wait_text("something else", 0.1)
+
+
 def test_skips():
     pytest.skip("cannot <cut> power")
 
@@ -102,11 +106,11 @@ def ran(tmp_path_factory):
 def test_the_terminal_shows_the_nodes_last_words_and_the_figures(ran):
     output, folder = ran
     text = output.decode()
-    assert "1 failed, 1 passed, 1 skipped, 1 error" in text
-    assert text.count("Captured stdout of node hil-<1>,") == 2
+    assert "2 failed, 1 passed, 1 skipped, 1 error" in text
+    assert text.count("Captured stdout of node hil-<1>,") == 3
     assert "line 99" in text
-    assert "line 9\n" not in text
     assert "last words" in text
+    assert r"\x1b]0;owned\x07" in text
     assert "boot <b>: 0.5 s & more" in text
     assert f"report: {folder / 'report.html'}" in text
     assert b"\x1b" not in output
@@ -117,7 +121,7 @@ def test_the_page_shows_what_happened_and_runs_nothing(ran):
     _, folder = ran
     page = Page((folder / "report.html").read_text("utf-8"))
     for words in (
-        "1 failed, 1 error, 1 skipped, 1 passed",
+        "2 failed, 1 error, 1 skipped, 1 passed",
         "cannot <cut> power",
         "boot <b>: 0.5 s & more",
         "second: 2",
@@ -129,13 +133,12 @@ def test_the_page_shows_what_happened_and_runs_nothing(ran):
         r"\x1b]0;owned\x07 &amp; ]]> \u202e",
     ):
         assert words in page.text, words
-    assert "line 9\n" not in page.text
     assert page.elements <= {
         *("html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "p", "pre", "a"),
         *("table", "tr", "th", "td", "br"),
     }
     logs = [link for link in page.links if not link.startswith("#")]
-    assert len(logs) == 2
+    assert len(logs) == 3
     for link in logs:
         whole = (folder / link).read_text("utf-8")
         assert "line 0\n" in whole.replace("\r", "")
@@ -148,7 +151,10 @@ def test_junit_keeps_the_nodes_words_and_the_figures(ran):
     assert cases["test_fails"].find("failure") is not None
     assert cases["test_has_no_bench"].find("error") is not None
     for name in ("test_fails", "test_has_no_bench"):
-        assert "last words" in cases[name].findtext("system-out")
+        said = cases[name].findtext("system-out")
+        assert "line 99\n" in said
+        assert "last words" in said
+        assert "line 9\n" not in said
     assert "cannot <cut> power" in cases["test_skips"].find("skipped").get("message")
     told = {each.get("name"): each.get("value") for each in cases["test_fails"].iter("property")}
     assert told == {"boot <b>": "0.5 s & more"}
