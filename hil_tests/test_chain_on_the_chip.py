@@ -98,9 +98,12 @@ print("end of probe")
 
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
-    """Run the probe once: name -> (CPU in us, longest slice in us)."""
-    runtime = counted.runtime()
-    folder = tmp_path_factory.mktemp("chip")
+    """Run the probe once."""
+    return measured(counted.runtime(), tmp_path_factory.mktemp("chip"))
+
+
+def measured(runtime, folder):
+    """Run the probe: name -> (CPU in us, longest slice in us)."""
     with City(folder / "home") as city:
         city.found()
         city.serve()
