@@ -6,6 +6,7 @@ much is loaded, and before TLS), the parts, the outbox, and the tasks one by one
 
 import asyncio
 import json
+import sys
 
 from firmware.core.errors import ConfigError
 from firmware.core.names import device_id
@@ -41,6 +42,10 @@ async def start(node, cause: str) -> None:
     tell(node, cause)
     node.network.start()
     node.id = device_id(node.network.mac)
+    if getattr(sys.modules.get("startup"), "keys", None) is not None:
+        from firmware.tasks import lock
+
+        node.tasks.append(asyncio.create_task(supervise.run(node, "lock", lock.run)))
     if node.config is None:
         node.console.error("main", "no valid config: light at 100 %, waiting for the cable")
     else:

@@ -14,6 +14,7 @@ from firmware.core.timezone import Zone
 LIMIT_BYTES = 4096
 PARTS_LIMIT = 8
 STEPS_LIMIT = 16
+KEYS_LIMIT = 4
 TIME_SERVERS_LIMIT = 4
 
 STREAMS_OF = {
@@ -72,6 +73,7 @@ def validate(document: object) -> dict:
     config["parts"] = _parts(top.section("parts", {}), config["ignored"])
     config["streams"] = _streams(top.section("streams", {}), config)
     config["light"] = _light(top.section("light", {}))
+    _console(top.section("console", {}))
     return config
 
 
@@ -216,6 +218,19 @@ def _streams(section: _Section, config: dict) -> dict:
             stream.fail("part", "does not measure " + name)
         streams[name] = made
     return streams
+
+
+def _console(console: _Section) -> None:
+    """Check the console's lock; it is the boot code that reads it (root/startup.py)."""
+    if not console.fields:
+        return
+    keys = console.section("keys")
+    if not 1 <= len(keys.fields) <= KEYS_LIMIT:
+        console.fail("keys", "must be one to %d" % KEYS_LIMIT)
+    for name in keys.fields:
+        key = keys.text(name, 130, 130)
+        if not 1 <= len(name) <= 32 or key[:2] != "04" or key.strip("0123456789abcdef"):
+            keys.fail(name, "must be a name of at most 32 characters, and 04 with 128 hex digits")
 
 
 def _light(light: _Section) -> dict:

@@ -6,7 +6,8 @@ judge it by the boot record, write the record, then check the chosen slot file b
 manifest and take the other slot when it is damaged. Nothing of a slot runs before that. With two
 app partitions the node starts anew where another MicroPython runs than the slot is to run on.
 `main` imports `firmware.main` from the slot. However that ends, the node resets; only Ctrl-C
-leaves it at the prompt. The lamp's pin is never touched here: floating means full light.
+leaves it at the prompt and, where the config names keys, only the one who has one of these
+(firmware/decisions/0008). The lamp's pin is never touched here: floating means full light.
 """
 
 import sys
@@ -20,6 +21,7 @@ from hashlib import sha256
 from json import dumps, loads
 
 import machine
+import micropython
 import vfs
 
 CRASH = "/data/crash"  # last words of the run before, judged by the next boot
@@ -32,6 +34,8 @@ _CHUNK = 1024
 # the flash operations, each of which stops both cores. Four steps are held twice, and per file.
 _READ_BYTES = 128
 _LINE_MAX = 512
+_CONFIG_BYTES = 4096
+_POINT_DIGITS = 130
 _CAUSES = (
     ("HARD_RESET", "hard"),
     ("WDT_RESET", "watchdog"),
@@ -44,7 +48,10 @@ _CAUSES = (
 _BUILT_IN = "asyncio binascii collections errno hashlib json machine os socket struct time"
 
 # Let go before the slot is imported: code is heap.
-_BOOT_ONLY = "boot choose count keep damage digest_of mount read reset_cause dead"
+_BOOT_ONLY = "boot choose count keep damage digest_of lock mount read reset_cause dead"
+
+# Who opens the console: {name: public key in hex}, {} nobody; None: whoever has a cable.
+keys: dict | None = {}
 
 _start = time.ticks_ms()
 
@@ -67,9 +74,11 @@ def boot() -> None:
     slot = None
     try:
         mount()
+        lock()
         slot = choose(cause)
     except Exception as error:  # the rules must never keep a sound slot from starting
         sys.print_exception(error)
+        lock()
         for name in ("a", "b"):
             if slot is None and damage("/data/" + name) is None:
                 slot = name
@@ -79,6 +88,32 @@ def boot() -> None:
     for name in ("bootrecord", "partition"):
         sys.modules.pop(name, None)
     gc.collect()
+
+
+def lock() -> None:
+    """Find whose keys open the console, by the first config that can be read; Ctrl-C if nobody's.
+
+    One that is damaged, and speaks of a console, locks it to nobody: no key is to be had for it.
+    """
+    global keys  # noqa: PLW0603 - the slot's to read
+    keys = None
+    for path in ("/etc/config.json", "/data/config.json"):  # the second: the last that was valid
+        text = b""
+        try:
+            with open(path, "rb") as file:
+                text = file.read(_CONFIG_BYTES)
+            found = loads(text).get("console") or None
+            if found:
+                found = {k: v for k, v in found["keys"].items() if len(v) == _POINT_DIGITS}
+            if found != {}:
+                keys = found
+                break
+            keys = {}
+        except Exception:  # whatever lies there
+            if b'"console"' in text:
+                keys = {}
+    if keys is None:
+        micropython.kbd_intr(3)
 
 
 def reset_cause() -> str:
@@ -93,6 +128,14 @@ def reset_cause() -> str:
 def main() -> None:
     """Run the slot's firmware; when it ends, say why and reset."""
     try:
+        micropython.kbd_intr(-1)  # MicroPython has just set it anew; until here it raises nothing
+        for _ in ".":
+            pass  # but here, at a jump
+    except KeyboardInterrupt:
+        pass
+    try:
+        if keys is None:
+            micropython.kbd_intr(3)
         watchdog(IMPORT_MS)
         if sys.path[0] == ".frozen":
             dead()
@@ -106,7 +149,7 @@ def main() -> None:
     except KeyboardInterrupt:
         watchdog(CABLE_MS)
         say("stopped from the cable; the node resets in ten minutes")
-        raise
+        raise  # of a console that is locked, it is firmware/tasks/lock.py that raises it
     except BaseException as error:  # whatever a slot throws, the node starts again
         sys.print_exception(error)
         words = "%s: %s" % (type(error).__name__, error)

@@ -26,7 +26,7 @@ class Keyring:
         """Return the signers of PEM files, cards or URIs; each must be a key that is `wanted`."""
         found = []
         for name in names:
-            signer = self._open(name)
+            signer = self.open(name)
             if signer.public_key.keyid not in wanted:
                 raise SigningKeyError(f"{name} is no key that signs {what}")
             found.append(signer)
@@ -56,7 +56,8 @@ class Keyring:
                 if signer.public_key.keyid in wanted:
                     yield signer
 
-    def _open(self, name: str) -> Signer:
+    def open(self, name: str) -> Signer:
+        """Return the signer of a PEM file, a card or a URI."""
         path = Path(name)
         if not path.exists() and ":" in name:
             return cards.signer_at(self._card_of(name), self._ask)

@@ -19,6 +19,7 @@ from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 from ota.build.errors import FieldError
+from ota.field import lock
 
 _BAUD = 115_200
 _READ_S = 0.2
@@ -28,6 +29,8 @@ _BOOT_S = 20  # of the boot code, which hashes the slot
 _EOF = b"\x04"
 _FRIENDLY = b">>> "
 _LOOK_S = 1.0
+_KNOCKS = 2  # a console's lock says once a second that it is locked
+_KNOCK_S = 1.3
 # What a chip's own boot code, or ours, says once a start.
 _STARTS = ("rst:0x", "ESP-ROM:", "boot: slot ")
 _STOP = b"\r\x03\x01"  # Ctrl-C, then Ctrl-A: the raw REPL
@@ -44,10 +47,15 @@ class CableError(FieldError):
 
 
 class Cable:
-    """A node's serial port, opened for this process alone; a context manager that closes it."""
+    """A node's serial port, opened for this process alone; a context manager that closes it.
 
-    def __init__(self, port: str) -> None:
+    key: opens a console that is locked; without one, LockedError comes of whatever needs it.
+    """
+
+    def __init__(self, port: str, key: lock.Technician | None = None) -> None:
         self.port = port
+        self._key = key
+        self._met = False
         try:
             self._transport: Any = SerialTransport(port, baudrate=_BAUD, timeout=_READ_S)
         except _FAULTS as error:
@@ -69,6 +77,10 @@ class Cable:
                 pause = time.monotonic() + _PAUSE_S
                 while time.monotonic() < pause and _PROMPT not in heard:
                     heard = (heard + self._more())[-_HEARD_BYTES:]
+                    if self._opened(heard):
+                        heard = b""
+                        break
+            self._met = True
             while self._more() and time.monotonic() < until:
                 pass  # what was typed too often has been answered
         except _FAULTS as error:
@@ -84,13 +96,16 @@ class Cable:
         self._read = b""
         for _ in range(_TRIES):
             try:
+                if not self._met:
+                    self.unlock(_STOP, _PROMPT)
+                    self._met = True
                 with contextlib.redirect_stdout(heard):  # mpremote prints what it read
                     self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
                     if fresh:
                         self._transport.enter_raw_repl(timeout_overall=_BOOT_S)
                     self._transport.exec_raw_no_follow(program)
             except _FAULTS as error:
-                fault = error
+                fault, self._met = error, False
             else:
                 return
         if sum(map(heard.getvalue().count, _STARTS)) > _TRIES:
@@ -102,6 +117,35 @@ class Cable:
             f"{self.port}: no MicroPython prompt answers ({fault}): is the node powered, and is"
             " this its port?"
         ) from fault
+
+    def unlock(self, knock: bytes = b"\r", mark: bytes = _FRIENDLY) -> str | None:
+        """Open the console if it is locked; return whose key did, None when it is not.
+
+        knock: what is typed to hear of it; mark: what is heard only of an open one. A firmware
+        that runs, and is not locked, is not disturbed by a mere end of line.
+        """
+        heard = b""
+        try:
+            for _ in range(_KNOCKS):
+                self._transport.serial.write(knock)
+                until = time.monotonic() + _KNOCK_S
+                while time.monotonic() < until:
+                    heard += self._more()
+                    if mark in heard:
+                        return None
+                    if name := self._opened(heard):
+                        return name
+        except _FAULTS as error:
+            raise CableError(f"{self.port}: {error or 'the port is gone'}") from error
+        return None
+
+    def _opened(self, heard: bytes) -> str | None:
+        """Open the console if what was heard says that it is locked."""
+        whose = lock.names(heard)
+        if whose is None:
+            return None
+        line = lock.Line(self.port, self._transport.serial.write, self._more)
+        return lock.unlock(line, whose, self._key)
 
     def at_prompt(self) -> bool:
         """Say whether MicroPython waits for input; a program that runs is not disturbed."""

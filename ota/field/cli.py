@@ -43,6 +43,7 @@ def node() -> None:
       lamppost node provision …                 another place, network, server or claim
       lamppost node deploy --bundle …           a release over the cable, checked by the node
       lamppost node shell …                     its prompt
+      lamppost node unlock …                    the same for mpremote, where the console is locked
       lamppost node wipe …                      erase it before it is thrown away
       lamppost node logs|diagnose|selftest …    what it says, what it is, whether it works
     """  # noqa: D301 - \b keeps click from joining lines
@@ -199,6 +200,7 @@ for _command in (
     provisioncli.provision,
     deploycli.deploy,
     shellcli.shell,
+    shellcli.unlock,
     logscli.logs,
     diagnosecli.diagnose,
     diagnosecli.selftest,

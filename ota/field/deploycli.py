@@ -7,12 +7,13 @@ import click
 
 from ota.build import offline
 from ota.field import deploy as deploying
-from ota.field import session
+from ota.field import lock, session
 from ota.field.cable import Cable
 
 
 @click.command()
 @session.PORT
+@lock.KEY
 @click.option(
     "--bundle",
     "path",
@@ -29,7 +30,9 @@ from ota.field.cable import Cable
     help="Watch the trial for so many seconds; 0: leave when it begins.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
-def deploy(*, port: str, path: Path, wait_s: int, as_json: bool) -> None:
+def deploy(
+    *, port: str, key: lock.Technician | None, path: Path, wait_s: int, as_json: bool
+) -> None:
     """Install a release on the node at the cable, without a network.
 
     The node itself verifies everything, as it does over the air: signatures by its own root,
@@ -47,7 +50,7 @@ def deploy(*, port: str, path: Path, wait_s: int, as_json: bool) -> None:
       lamppost node deploy --port /dev/ttyUSB0 --bundle lamppost-esp32-1.2.0.offline.zip
     """  # noqa: D301 - \b keeps click from joining lines
     bundle = offline.load(path)
-    with Cable(port) as cable, session.bar("installing", quiet=as_json) as progress:
+    with Cable(port, key) as cable, session.bar("installing", quiet=as_json) as progress:
         result = deploying.deploy(cable, bundle, progress, wait_s)
     if as_json:
         click.echo(json.dumps({"port": port, **vars(result)}))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from ota.field import diagnosetext, findings, session
+from ota.field import diagnosetext, findings, lock, session
 from ota.field import diagnosis as diagnosing
 from ota.field import selftest as testing
 from ota.field.cable import Cable
@@ -22,9 +22,10 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON obj
 
 @click.command()
 @session.PORT
+@lock.KEY
 @_restart
 @_json
-def diagnose(*, port: str, restart: bool, as_json: bool) -> None:
+def diagnose(*, port: str, key: lock.Technician | None, restart: bool, as_json: bool) -> None:
     """Tell what the node at the cable is, how it fares, and what to do next.
 
     Its firmware is stopped for this (the lamp burns at full), its flash and its parts are read,
@@ -41,7 +42,7 @@ def diagnose(*, port: str, restart: bool, as_json: bool) -> None:
       lamppost node diagnose --port /dev/ttyUSB0
       lamppost node diagnose --port /dev/pts/3 --json | jq .findings     an emulated node
     """  # noqa: D301 - \b keeps click from joining lines
-    with Cable(port) as cable:
+    with Cable(port, key) as cable:
         report = diagnosing.diagnose(cable, restart=restart)
     found = findings.judge(report, datetime.now(UTC))
     if as_json:
@@ -54,9 +55,10 @@ def diagnose(*, port: str, restart: bool, as_json: bool) -> None:
 
 @click.command()
 @session.PORT
+@lock.KEY
 @_restart
 @_json
-def selftest(*, port: str, restart: bool, as_json: bool) -> None:
+def selftest(*, port: str, key: lock.Technician | None, restart: bool, as_json: bool) -> None:
     """Run the firmware's own self-test on the node at the cable: a verdict for each part.
 
     It is the test that every release has to pass on its trial, with the slot's own drivers: lamp,
@@ -69,7 +71,7 @@ def selftest(*, port: str, restart: bool, as_json: bool) -> None:
     Example:
       lamppost node selftest --port /dev/ttyUSB0
     """  # noqa: D301 - \b keeps click from joining lines
-    with Cable(port) as cable:
+    with Cable(port, key) as cable:
         result = testing.selftest(cable, restart=restart)
     if as_json:
         told = [each.told() for each in result.verdicts]

@@ -47,6 +47,7 @@ def _subjects(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     )
     server = node["server"] or {}
     yield "server", f"{server.get('name')} at {server.get('address')}:{server.get('port')}"
+    yield "console", _console(report["console"])
     yield from _release(report)
     yield from _past(report)
     for name, part in report["parts"].items():
@@ -54,6 +55,12 @@ def _subjects(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from _stores(report)
     yield from _surroundings(report)
     yield from _trust(report)
+
+
+def _console(console: dict[str, Any]) -> str:
+    if not console["locked"]:
+        return "open to anyone with a cable"
+    return f"locked to {', '.join(console['keys']) or 'nobody'}"
 
 
 def _release(report: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -56,7 +56,7 @@ def report(port: str, told: Mapping[str, Any], now: float) -> Report:
     """Return what was told in the report's form; `now`: the laptop's clock, unix s.
 
     node, chip, slots, boot_record, resets, errors, parts, outbox, flash, heap_bytes, wifi, clock,
-    certificate, trust, tuf and update; `ours`: whether this is a node at all.
+    certificate, trust, tuf, update and console; `ours`: whether this is a node at all.
     """
     config = _dict(told.get("config"))
     slots = {name: _slot(told.get(f"slot {name}")) for name in ("a", "b")}
@@ -90,8 +90,14 @@ def report(port: str, told: Mapping[str, Any], now: float) -> Report:
         "trust": _trust(told.get("anchors")),
         "tuf": {role: _metadata(told.get(f"tuf {role}")) for role in _ROLES},
         "update": _dict(told.get("update")) or None,
+        "console": _console(told.get("console")),
         "files": _strings(told.get("files")),
     }
+
+
+def _console(value: Any) -> dict[str, Any]:
+    """Return whether the console is locked, and to whom; a node without a lock tells nothing."""
+    return {"locked": isinstance(value, list), "keys": _strings(value)}
 
 
 def _node(told: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,18 @@ def judge(report: dict[str, Any], now: datetime) -> list[Finding]:
     if not report["ours"]:
         found = list(_foreign(report))
     else:
-        rules = (_start, _slots, _record, _resets, _identity, _network, _time, _tuf, _flash)
+        rules = (
+            _start,
+            _slots,
+            _record,
+            _resets,
+            _identity,
+            _network,
+            _time,
+            _tuf,
+            _flash,
+            _console,
+        )
         found = [finding for rule in (*rules, _parts) for finding in rule(report, now)]
     return sorted(found, key=lambda each: _ORDER.index(each.severity))
 
@@ -229,6 +240,15 @@ def _flash(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
                 f"{name}: {found['free']} of {found['blocks']} blocks are free, {least} needed",
                 "remove what does not belong there (mpremote fs ls, rm)",
             )
+
+
+def _console(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
+    if not report["console"]["locked"]:
+        yield Finding(
+            NOTE,
+            "the console is open: whoever has a cable reads its keys",
+            "lock it to technicians' keys: `lamppost node provision --lock CARD`",
+        )
 
 
 def _parts(report: dict[str, Any], _: datetime) -> Iterator[Finding]:

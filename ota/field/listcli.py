@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from ota.field import ports
+from ota.field import lock, ports
 
 
 @click.command("list", short_help="Show ports and what stands behind them.")
@@ -22,8 +22,9 @@ from ota.field import ports
     help="Ask each for its board, release and id. It stops what runs there (a lamp goes to full);"
     " the node then starts anew.",
 )
+@lock.KEY
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array, for scripts.")
-def list_(*, more: tuple[str, ...], ask: bool, as_json: bool) -> None:
+def list_(*, more: tuple[str, ...], ask: bool, key: lock.Technician | None, as_json: bool) -> None:
     """List serial ports with what USB says of them or, with --ask, the nodes themselves.
 
     Without --ask no port is opened. Works with boards and emulated nodes (--port).
@@ -36,7 +37,7 @@ def list_(*, more: tuple[str, ...], ask: bool, as_json: bool) -> None:
     found = ports.listed(more)
     for port in found:
         if ask:
-            ports.ask(port)
+            ports.ask(port, key)
     if as_json:
         click.echo(json.dumps([asdict(port) for port in found]))
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 from serial.tools import list_ports
 
 from ota.build.errors import FieldError
-from ota.field import session
+from ota.field import lock, session
 from ota.field.cable import Cable
 from ota.field.session import About
 
@@ -52,10 +52,10 @@ def listed(more: Iterable[str]) -> list[Found]:
     return list(found.values())
 
 
-def ask(port: Found) -> None:
+def ask(port: Found, key: lock.Technician | None = None) -> None:
     """Ask the node behind a port what it is; what runs on it is stopped, and starts anew."""
     try:
-        with Cable(port.port) as cable:
+        with Cable(port.port, key) as cable:
             port.about = session.about(cable)
             session.restart(cable)
     except FieldError as error:

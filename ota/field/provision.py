@@ -34,7 +34,8 @@ class Wishes:
     """What the technician says beside the configuration's file; None: as the file says.
 
     position: latitude, longitude, perhaps height in m; server: host and, unless 0, port;
-    root: file of the TUF root metadata; hours: the claim's life.
+    root: file of the TUF root metadata; hours: the claim's life; keys: of the console's lock,
+    points in hex by name, {} for none.
     """
 
     name: str | None = None
@@ -45,6 +46,7 @@ class Wishes:
     server: tuple[str, int] | None = None
     root: Path | None = None
     hours: int = 24
+    keys: Mapping[str, str] | None = None
 
 
 @dataclass
@@ -71,10 +73,7 @@ def configuration(
     FieldError names the field that is wrong, by the firmware's own rules.
     """
     made = dict(document)
-    for key in ("name", "site", "position"):
-        value = getattr(wishes, key)
-        if value is not None:
-            made[key] = list(value) if key == "position" else value
+    _said(made, wishes)
     made["wifi"] = dict(_section(made, "wifi"))
     if wishes.ssid is not None:
         made["wifi"] = {"ssid": wishes.ssid}
@@ -118,6 +117,11 @@ def provision(
     found = session.about(cable)
     try:
         session.require_ours(cable, found)
+        if found.locked and wishes.keys is None and "console" not in config:
+            raise NodeError(
+                f"{cable.port}: the node's console is locked (keys: {', '.join(found.locked)}),"
+                " and the configuration says nothing of that: give --lock CARD, or --unlocked"
+            )
         anchors = _anchors(known)
         root, notes = _root(wishes.root, found, known)
         notes += [f"{name} is unknown to this release, ignored" for name in ignored]
@@ -158,6 +162,18 @@ def watch(cable: Cable, wait_s: float) -> bool | str:
     except CableError as error:
         return str(error)
     return said
+
+
+def _said(made: dict[str, Any], wishes: Wishes) -> None:
+    """Have what the technician said take the place of what stands in the file."""
+    for key in ("name", "site", "position"):
+        value = getattr(wishes, key)
+        if value is not None:
+            made[key] = list(value) if key == "position" else value
+    if wishes.keys is not None:
+        made.pop("console", None)
+    if wishes.keys:
+        made["console"] = {"keys": dict(wishes.keys)}
 
 
 def _section(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from ota.build.errors import FieldError
-from ota.field import inputs, server, session
+from ota.field import inputs, lock, server, session
 from ota.field import provision as provisioning
 from ota.field.cable import Cable
 from ota.field.provision import Result, Wishes
@@ -18,6 +18,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command(short_help="Give a node its place, network and fleet, over its cable.")
 @session.PORT
+@lock.KEY
 @click.option(
     "--config",
     "config_path",
@@ -50,6 +51,15 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     " node takes. [default: the node keeps what its image gave it]",
 )
 @click.option(
+    "--lock",
+    "locks",
+    metavar="CARD",
+    multiple=True,
+    help="Lock its console, but for the technician of this card (NAME.pub.json, of `lamppost ota"
+    " keygen`), or NAME=HEX, a point of P-256; up to four times.",
+)
+@click.option("--unlocked", is_flag=True, help="Leave its console open to whoever has a cable.")
+@click.option(
     "--claim-hours",
     type=click.IntRange(1, 168),
     default=24,
@@ -67,7 +77,14 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @server.options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
 def provision(
-    *, port: str, config_path: Path, wait_s: int, as_json: bool, url: str | None, **rest: Any
+    *,
+    port: str,
+    key: lock.Technician | None,
+    config_path: Path,
+    wait_s: int,
+    as_json: bool,
+    url: str | None,
+    **rest: Any,
 ) -> None:
     """Provision the node at the cable: place, Wi-Fi, server, trust anchors, claim token.
 
@@ -94,7 +111,7 @@ def provision(
     token = server.token(rest["token_file"])
     with (
         server.Server(url, token, rest["ca"]) as office,
-        Cable(port) as cable,
+        Cable(port, key) as cable,
         session.bar("writing", quiet=as_json) as progress,
     ):
         result = provisioning.provision(cable, office, document, wishes, progress)
@@ -126,6 +143,8 @@ def _wishes(document: dict[str, Any], given: dict[str, Any]) -> Wishes:
                 "no Wi-Fi password: set LAMPPOST_WIFI_PASSWORD, give --wifi-password-file, or say"
                 " --open-wifi"
             )
+    if given["locks"] and given["unlocked"]:
+        raise FieldError("--lock or --unlocked: not both")
     return Wishes(
         given["name"],
         given["site"],
@@ -135,6 +154,7 @@ def _wishes(document: dict[str, Any], given: dict[str, Any]) -> Wishes:
         _address(given["address"]),
         given["root"],
         given["claim_hours"],
+        {} if given["unlocked"] else lock.holders(given["locks"]) or None,
     )
 
 

@@ -58,7 +58,8 @@ class About:
     """What a node tells of itself; board, version are "" where no release of ours runs.
 
     machine: MicroPython's name of the board; files: size by path, of /etc; free: blocks of `/`;
-    roots: key ids of root.json, the factory's and the newest that the node has verified.
+    roots: key ids of root.json, the factory's and the newest that the node has verified;
+    locked: whose keys open its console, none where it is open.
     """
 
     id: str
@@ -71,6 +72,7 @@ class About:
     files: Mapping[str, int]
     free: int
     roots: Sequence[Sequence[str]]
+    locked: Sequence[str]
 
 
 def program(name: str) -> str:

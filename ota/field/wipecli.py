@@ -6,14 +6,15 @@ from pathlib import Path
 import click
 
 from ota.build.errors import FieldError
+from ota.field import lock, session
 from ota.field import server as servers
-from ota.field import session
 from ota.field import wipe as wiping
 from ota.field.cable import Cable
 
 
 @click.command(short_help="Erase a node before disposal: identity, configuration, readings.")
 @session.PORT
+@lock.KEY
 @click.option(
     "--yes-wipe", "named", metavar="NAME", help="The node's name or id, for scripts: do not ask."
 )
@@ -27,6 +28,7 @@ from ota.field.cable import Cable
 def wipe(
     *,
     port: str,
+    key: lock.Technician | None,
     named: str | None,
     keep_registered: bool,
     url: str | None,
@@ -53,7 +55,7 @@ def wipe(
             " --keep-registered"
         )
     token = "" if keep_registered else servers.token(token_file)
-    with Cable(port) as cable:
+    with Cable(port, key) as cable:
         found = session.about(cable)
         _confirm(cable, found, named)
         with session.bar("erasing", quiet=as_json) as progress:

@@ -4,6 +4,7 @@ import os
 import struct
 import sys
 
+import micropython
 import utime
 import vfs
 
@@ -17,6 +18,7 @@ import network
 
 def start(names: dict) -> None:
     """Leave the host's files, mount flash at /, run boot.py and main.py; then comes the REPL."""
+    micropython.kbd_intr(-1)
     raw = _hello()
     esp32.start(machine._cause != machine.SOFT_RESET)  # noqa: SLF001
     sys.path[:] = ["", ".frozen", "/lib"]
@@ -62,16 +64,25 @@ def _mount() -> None:
 
 
 def _run(path: str, names: dict) -> bool:
-    """Run a file if it is there; False when it ended with an exception."""
+    """Run a file if it is there; False when it ended with an exception.
+
+    Ctrl-C interrupts it once it is compiled and until it ends (shared/runtime/pyexec.c).
+    """
     try:
-        os.stat(path)
+        with open(path) as file:
+            text = file.read()
     except OSError:
         return True
     try:
-        execfile(path, names)  # noqa: F821 - a built-in of MicroPython
+        code = compile(text, path, "exec")
+        del text
+        micropython.kbd_intr(3)
+        exec(code, names)  # noqa: S102 - it is what the node runs
     except SystemExit:
         _host.halt(_host.RESET, b"\x01")
     except BaseException as error:
+        micropython.kbd_intr(-1)
         sys.print_exception(error)
         return False
+    micropython.kbd_intr(-1)
     return True

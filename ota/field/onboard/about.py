@@ -57,6 +57,7 @@ def tell() -> None:
         "site": str(config.get("site", "")),
         "files": sizes("/etc"),
         "free": os.statvfs("/")[3],
+        "locked": sorted(getattr(sys.modules.get("startup"), "keys", None) or ()),
         "roots": [keys("/etc/root.json"), keys("/data/tuf/root.json")],
     }
     print("@" + json.dumps(["about", about]))

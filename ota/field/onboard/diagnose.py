@@ -116,6 +116,12 @@ def config(path: str) -> dict | None:
     return told
 
 
+def console() -> list | None:
+    """List whose keys open the console, by the boot code's word; None: whoever has a cable."""
+    keys = getattr(sys.modules.get("startup"), "keys", None)
+    return None if keys is None else sorted(keys)
+
+
 def identity() -> dict:
     """Give the certificate (hex of its DER), never the key; whether there is a claim."""
     data = read("/etc/identity", 4096)
@@ -348,6 +354,7 @@ def diagnose() -> None:
     ask("files", listing, "/")
     ask("config", config, "/etc/config.json")
     ask("config_kept", config, "/data/config.json")
+    ask("console", console)
     ask("identity", identity)
     ask("anchors", anchors)
     for name in ("a", "b"):

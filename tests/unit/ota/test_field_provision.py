@@ -1,5 +1,6 @@
 """What a technician can get wrong in `provision` and `wipe`, and what a server can answer."""
 
+import dataclasses
 import http.server
 import io
 import json
@@ -8,8 +9,9 @@ import threading
 import pytest
 from click.testing import CliRunner
 
-from ota.build.errors import FieldError
-from ota.field import provision, server, session, wipe
+from ota.build import cards, keys
+from ota.build.errors import FieldError, SigningKeyError
+from ota.field import lock, provision, server, session, wipe
 from ota.field.cable import CableError
 from ota.field.cli import node
 from ota.field.provision import Wishes
@@ -31,6 +33,7 @@ def about(**changes):
         "files": {},
         "free": 12,
         "roots": [["a"], []],
+        "locked": [],
     }
     return session.About(**(told | changes))
 
@@ -331,3 +334,39 @@ def test_wipe_asks_which_server_is_to_know():
     result = CliRunner(env={"LAMPPOST_URL": None}).invoke(node, words)
     assert result.exit_code == 2
     assert "--keep-registered" in result.stderr
+
+
+def test_the_lock_is_set_taken_off_and_never_lost_by_the_way(tmp_path):
+    signer = keys.generate(tmp_path / "anna.pem", None)
+    card = cards.beside(tmp_path / "anna.pem")
+    cards.write(card, cards.Card("anna", signer.public_key))
+    point = lock.point(signer.public_key)
+    found = lock.holders((str(card), f"ben={point.upper()}"))
+    assert found == {"anna": point, "ben": point}
+    document = {"v": 1, "console": {"keys": {"carl": point}}}
+    for wanted, held in ((None, {"carl": point}), (found, found), ({}, None)):
+        packed, _ = provision.configuration(
+            document, dataclasses.replace(WISHES, keys=wanted), KNOWN
+        )
+        assert json.loads(packed).get("console", {}).get("keys") == held
+    for words, why in (
+        (("ben=04ff",), "ben=04ff: no point of P-256 in hex"),
+        ((f"ben={point[:-1]}0" if point[-1] != "0" else f"ben={point[:-1]}1",), "no point"),
+        ((f"ben={point}", f"ben={point}"), "two keys are called ben"),
+        ((str(tmp_path / "none.pub.json"),), "No such file"),
+    ):
+        with pytest.raises(FieldError, match=why):
+            lock.holders(words)
+    with pytest.raises(SigningKeyError, match="P-256"):
+        lock.point(keys.generate(tmp_path / "rsa.pem", None, keys.RSA).public_key)
+
+
+def test_a_locked_node_is_not_opened_by_a_configuration_that_says_nothing(url, answers):
+    answers["GET /api/v1/provisioning"] = (200, KNOWN | {"ca": ""})
+    told = json.dumps(["about", vars(about(locked=["anna"])) | {"id": "240ac4123456"}])
+    wire = Wire(f"@{told}")
+    with (
+        server.Server(url, "token", None) as office,
+        pytest.raises(session.NodeError, match=r"locked \(keys: anna\).*--lock CARD"),
+    ):
+        provision.provision(wire, office, {"v": 1}, WISHES, lambda *_: None)

@@ -15,7 +15,7 @@ NAMES = (
     *("slot", "files", "config", "config_kept", "identity", "anchors", "slot a", "slot b"),
     *("record a", "record b", "starts", "update", "seen", "crash", "crash.old", "log", "tuf root"),
     *("tuf timestamp", "tuf targets", "volume vfs", "volume data", "outbox", "part x", "heap"),
-    *("chip", "reset_cause", "clock", "wifi"),
+    *("chip", "reset_cause", "clock", "wifi", "console"),
 )
 WORDS = st.sampled_from(["", "x", "\x1b[2J", "\n", "\ud800", "zz", "3000", "2026-11-24T00:00:00Z"])
 ANYTHING = st.recursive(
