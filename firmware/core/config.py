@@ -14,7 +14,7 @@ from firmware.core.timezone import Zone
 LIMIT_BYTES = 4096
 PARTS_LIMIT = 8
 STEPS_LIMIT = 16
-KEYS_LIMIT = 4
+_KEYS_MAX = 4
 TIME_SERVERS_LIMIT = 4
 
 STREAMS_OF = {
@@ -225,8 +225,8 @@ def _console(console: _Section) -> None:
     if not console.fields:
         return
     keys = console.section("keys")
-    if not 1 <= len(keys.fields) <= KEYS_LIMIT:
-        console.fail("keys", "must be one to %d" % KEYS_LIMIT)
+    if not 1 <= len(keys.fields) <= _KEYS_MAX:
+        console.fail("keys", "must be one to %d" % _KEYS_MAX)
     for name in keys.fields:
         key = keys.text(name, 130, 130)
         if not 1 <= len(name) <= 32 or key[:2] != "04" or key.strip("0123456789abcdef"):

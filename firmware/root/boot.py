@@ -20,8 +20,8 @@ except Exception as error:  # damaged boot code leaves an open console at its pr
     import time
 
     sys.print_exception(error)
-    with open("/etc/config.json") as file:
-        if '"console"' not in file.read():
+    with open("/etc/config.json", "rb") as file:
+        if b'"console"' not in file.read():
             raise
     time.sleep(5)
     machine.reset()

@@ -133,6 +133,7 @@ def main() -> None:
             pass  # but here, at a jump
     except KeyboardInterrupt:
         pass
+    died = None
     try:
         if keys is None:
             micropython.kbd_intr(3)
@@ -145,20 +146,23 @@ def main() -> None:
         from firmware import main as firmware
 
         firmware.main()
-        words = "firmware ended"
     except KeyboardInterrupt:
         watchdog(CABLE_MS)
         say("stopped from the cable; the node resets in ten minutes")
         raise  # of a console that is locked, it is firmware/tasks/lock.py that raises it
     except BaseException as error:  # whatever a slot throws, the node starts again
-        sys.print_exception(error)
-        words = "%s: %s" % (type(error).__name__, error)
+        died = error
     try:
+        words = "firmware ended"
+        if died:
+            sys.print_exception(died)
+            words = "%s: %s" % (type(died).__name__, died)
+        say("reset: " + words)
         write(CRASH, words[:200].encode())
-    except OSError:
+    except Exception:  # the flash refuses, or there is no memory
         say("last words could not be kept")
-    say("reset: " + words)
-    machine.reset()
+    finally:
+        machine.reset()
 
 
 def dead() -> None:

@@ -31,9 +31,9 @@ def diagnose(*, port: str, key: lock.Technician | None, restart: bool, as_json: 
     Its firmware is stopped for this (the lamp burns at full), its flash and its parts are read,
     nothing of it is changed, and it starts anew. Identity, release, both slots checked file by
     file against their manifests, boot record, resets and why, each part's raw and converted
-    values, outbox, flash, heap, Wi-Fi, clock, certificates, update metadata. Keys, passwords and
-    claim tokens never leave the node. A board that is damaged, restarts all the time or is none
-    of ours is told apart as far as it answers.
+    values, outbox, flash, heap, Wi-Fi, clock, certificates, update metadata, and who opens its
+    console. Keys, passwords and claim tokens never leave the node. A board that is damaged,
+    restarts all the time or is none of ours is told apart as far as it answers.
 
     The exit status is 1 when something is at fault, 0 for warnings and when all is well.
 
