@@ -206,6 +206,7 @@ def test_diagnose_names_what_is_wrong_and_what_to_do(node):
         },
     )
     node.wait_text("boot: slot b", 20, since=mark)
+    node.wait_text("main: memory", 20, since=mark)  # by then it has logged why it went back
     told, found = diagnosed(node, status=1)
     climate.fault = None
     assert told["slot"] == "b"
