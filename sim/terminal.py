@@ -1,9 +1,10 @@
 """What stands between a node's VM and its serial port: two sockets, and the console's rules.
 
-Input lies in the VM's socket until it is read. Ctrl-C interrupts running code; at a prompt it is
-a character. Which of the two it meets is seen once the VM sleeps in a system call, which is also
-when MicroPython's way of raising (right out of the signal handler) is harmless: up to 100 ms are
-given for that. Output goes to the console; while the console's client is behind, the VM waits.
+Input lies in the VM's socket until it is read. Ctrl-C interrupts running code; at a prompt, and to
+code that has called micropython.kbd_intr(-1), it is a character. Which of the two it meets is seen
+once the VM sleeps in a system call, which is also when MicroPython's way of raising (right out of
+the signal handler) is harmless: up to 100 ms are given for that. Output goes to the console; while
+the console's client is behind, the VM waits.
 """
 
 import fcntl

@@ -210,6 +210,8 @@ def test_diagnose_names_what_is_wrong_and_what_to_do(node):
     told, found = diagnosed(node, status=1)
     climate.fault = None
     assert told["slot"] == "b"
+    assert told["console"] == {"locked": False, "keys": []}
+    assert any("the console is open" in what for what in found)
     assert told["slots"]["a"]["damaged"] == ["firmware/core/errors.mpy"]
     assert any("slot a: firmware/core/errors.mpy" in what for what in found)
     assert any("configuration: wifi.password" in what for what in found)
