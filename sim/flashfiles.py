@@ -14,6 +14,9 @@ from ota.core import bootrecord
 from sim.errors import FlashError
 from sim.hardware.flash import BLOCK_BYTES, TABLE, table
 
+FILLER = "filler"
+"""What `fill` puts there; `change` removes it."""
+
 Windows = set[tuple[str, int]]
 
 
@@ -40,6 +43,18 @@ def change(flash: Path, partition: str, files: Mapping[str, bytes | None]) -> No
     with flash.open("r+b") as file:
         file.seek(offset)
         file.write(filesystem.pack(kept, size))
+
+
+def fill(flash: Path, partition: str, left: int) -> None:
+    """Put a file that leaves so many blocks free on the flash of a node that is off."""
+    _, size = _place(flash, partition)
+    found = read(flash, partition)
+    free = size // BLOCK_BYTES - filesystem.used(found, size)
+    # A file's blocks begin with pointers to earlier ones: 8 bytes of each on average.
+    found[FILLER] = bytes((free - left) * (BLOCK_BYTES - 8))
+    while size // BLOCK_BYTES - filesystem.used(found, size) > left:
+        found[FILLER] += bytes(BLOCK_BYTES)
+    change(flash, partition, {FILLER: found[FILLER]})
 
 
 def rot(flash: Path, partition: str, path: str) -> None:

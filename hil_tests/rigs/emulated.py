@@ -19,7 +19,7 @@ class Emulated:
     name = "emulated"
     patience = 1.0
     board = "esp32"
-    window_s = 4
+    window_s = 2
 
     def __init__(self) -> None:
         self.nodes: dict[str, EmulatedNode] = {}
