@@ -2,11 +2,14 @@
 
 import ast
 import re
+from statistics import median
 
 _KB = 1024
 _FIGURES = re.compile(r"\{'[^}]*\}")
 HEAP_FREE = 12 * _KB
 IDF_FREE, IDF_LARGEST = 20 * _KB, 12 * _KB
+CHANCE_LEAST = 512
+"""Bytes: a name interned or a module met for the first time late in a short series."""
 
 
 def figures(text, before):
@@ -26,3 +29,22 @@ def within_idf_budget(found):
     """Assert what TLS and Wi-Fi are left, where there is an IDF heap."""
     assert found.get("idf_free", IDF_FREE) >= IDF_FREE, found
     assert found.get("idf_largest", IDF_LARGEST) >= IDF_LARGEST, found
+
+
+def series(text, before):
+    """Return the first memory figures of each line that has `before`, in order."""
+    lines = (line for line in text.splitlines() if before in line)
+    return [ast.literal_eval(found[0]) for line in lines if (found := _FIGURES.findall(line))]
+
+
+def loss(values):
+    """Return how far what is free has fallen, and how far it may have by chance; both in bytes.
+
+    Fallen: the median of the first quarter minus that of the last one; a single dip, when a
+    request happened to be under way, moves no median. By chance: the first quarter's own spread,
+    which a leak hardly widens. So the longer the series, the smaller the leak that is seen.
+    """
+    quarter = len(values) // 4
+    assert quarter >= 3, f"{len(values)} values are too few to see anything fall"
+    first, last = values[:quarter], values[-quarter:]
+    return median(first) - median(last), max(max(first) - min(first), CHANCE_LEAST)

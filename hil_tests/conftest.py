@@ -27,6 +27,9 @@ def pytest_addoption(parser):
         "--rig", choices=[*RIGS, "board"], default="emulated", help="where nodes stand"
     )
     group.addoption("--bench", type=Path, metavar="FILE", help="instead of hil_tests/bench.toml")
+    group.addoption(
+        "--soak", type=float, metavar="MINUTES", default=0.5, help="how long test_soak.py lasts"
+    )
     group.addoption("--board", metavar="NAME", help="one of several boards of the bench")
     group.addoption(
         "--report", type=Path, metavar="DIR", help="write report.html, junit.xml there"

@@ -22,8 +22,7 @@ def arrivals(city, node, stream: str = "pm25") -> list[tuple[int, str, int]]:
     """Return (unix time, box, seq) of each window of a stream in the order in which it came."""
     database = sqlite3.connect(city.home / "server" / "lamppost.db")
     query = (
-        "SELECT time, box, seq FROM observations"
-        " WHERE device_id = ? AND stream = ? ORDER BY rowid"
+        "SELECT time, box, seq FROM observations WHERE device_id = ? AND stream = ? ORDER BY rowid"
     )
     try:
         return database.execute(query, (node.id, stream)).fetchall()
@@ -39,7 +38,9 @@ def wait_arrived(city, node, deadline_s: float) -> list[tuple[int, str, int]]:
         came = arrivals(city, node)
         return came if not wanted - Counter(seq for _, _, seq in came) else None
 
-    return city.wait(found, deadline_s, f"{wanted.total()} windows", lambda: node.console.text[-3000:])
+    return city.wait(
+        found, deadline_s, f"{wanted.total()} windows", lambda: node.console.text[-3000:]
+    )
 
 
 def each_once(city, node) -> list[tuple[int, str, int]]:
