@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from hil_tests import told
+from hil_tests import windows
 from hil_tests.rigs.rig import flash_of
 from ota.core import bootrecord
 from sim import flashfiles
@@ -69,9 +69,9 @@ def test_power_cuts_at_any_moment_cost_no_window(rig, city, node):
         node.wait_text("sample: window", 30 * rig.patience, mark)
         time.sleep(chance.uniform(0, rig.window_s))
     started_anew(rig, node)
-    told.wait_arrived(city, node, 60 * rig.patience)
+    windows.wait_arrived(city, node, 60 * rig.patience)
     node.power_off()
-    came = told.each_once(city, node)
+    came = windows.each_once(city, node)
     print(f"\n{rig.name}: {len(came)} windows over {CUTS} cuts")
     assert len(came) > CUTS
     never_dark(node)
@@ -84,25 +84,25 @@ def test_windows_wait_while_the_network_is_away(rig, city, node, what):
         "server": (node.network.cut, node.network.restore),
         "wifi": (node.network.lose_wifi, node.network.find_wifi),
     }[what]
-    told.wait_arrived(city, node, 60 * rig.patience)
+    windows.wait_arrived(city, node, 60 * rig.patience)
     lose()
     try:
-        before = len(told.arrivals(city, node))
+        before = len(windows.arrivals(city, node))
         if what == "wifi":
             node.wait_text("network: lost", 30 * rig.patience, node.console.length)
         for _ in range(2):
             node.wait_text("sample: window", 20 * rig.patience, node.console.length)
-        assert len(told.arrivals(city, node)) <= before + 1
+        assert len(windows.arrivals(city, node)) <= before + 1
     finally:
         find()
-    came = told.wait_arrived(city, node, 90 * rig.patience)
+    came = windows.wait_arrived(city, node, 90 * rig.patience)
     assert len(came) >= before + 2
     times = [when for when, _, _ in came[before:]]
     assert times == sorted(times)
 
 
 def test_windows_of_a_start_without_time_are_dated_later(rig, city, node):
-    before = len(told.wait_arrived(city, node, 60 * rig.patience))
+    before = len(windows.wait_arrived(city, node, 60 * rig.patience))
     node.clock.be_silent()
     node.network.cut()
     try:
@@ -113,7 +113,7 @@ def test_windows_of_a_start_without_time_are_dated_later(rig, city, node):
     finally:
         node.network.restore()
     node.wait_text("clock: set by date", 60 * rig.patience, mark)
-    came = told.wait_arrived(city, node, 60 * rig.patience)[before:]
+    came = windows.wait_arrived(city, node, 60 * rig.patience)[before:]
     node.clock.tell_truth()
     assert len(came) >= 2
     assert all(began - 2 <= when <= time.time() + 2 for when, _, _ in came), (began, came)
@@ -121,12 +121,12 @@ def test_windows_of_a_start_without_time_are_dated_later(rig, city, node):
 
 @pytest.mark.parametrize("lie", [YEAR_2000, YEAR_2050])
 def test_a_time_server_that_lies_dates_no_window(rig, city, node, lie):
-    told.wait_arrived(city, node, 60 * rig.patience)
+    windows.wait_arrived(city, node, 60 * rig.patience)
     node.clock.tell(lie)
     try:
         mark, began = started_anew(rig, node)
         node.wait_text("acknowledged", 90 * rig.patience, mark)
-        came = told.wait_arrived(city, node, 60 * rig.patience)
+        came = windows.wait_arrived(city, node, 60 * rig.patience)
     finally:
         node.clock.tell_truth()
     assert all(when <= time.time() + 2 for when, _, _ in came), came
@@ -146,7 +146,7 @@ def test_a_full_flash_stops_updates_and_nothing_else(rig, city, node):
     assert "FlashFull" in reason
     node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
     node.power_off()
-    told.each_once(city, node)
+    windows.each_once(city, node)
     flashfiles.change(path, "data", {flashfiles.FILLER: None})
     node.power_on()
     city.wait_action(city.rollout("1.1.0", node), node, "confirmed", 90 * rig.patience)

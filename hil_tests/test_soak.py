@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from hil_tests import budget, told
+from hil_tests import budget, windows
 from sim.city import City
 
 pytestmark = pytest.mark.timeout(24 * 3600)
@@ -98,7 +98,7 @@ def test_the_boot_takes_its_time_and_no_more(rig, city, node):
     assert took_s <= _BOOT_S[rig.name]
     idle = budget.figures(node.console.since(mark), "main: memory")
     print(f"at rest: {idle}")
-    budget.within(idle)
+    budget.within_budget(idle)
 
 
 def test_nothing_that_it_uses_grows(rig, city, node, soak_s):
@@ -109,17 +109,17 @@ def test_nothing_that_it_uses_grows(rig, city, node, soak_s):
     city.wait_action(city.rollout("1.1.0", node), node, "confirmed", 90 * rig.patience)
     lowest = budget.figures(node.console.since(mark), "update: memory at the lowest")
     print(f"lowest in the update: {lowest}")
-    budget.within(lowest)
+    budget.within_budget(lowest)
     node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
     soak.half(soak_s / 2)
     for text, seen in soak.halves:
         for each in budget.series(text, _TLS):
-            budget.within(each)
+            budget.within_budget(each)
         for name, values in seen.items():
             holds(name, values)
-    told.wait_arrived(city, node, 90 * rig.patience)
+    windows.wait_arrived(city, node, 90 * rig.patience)
     node.power_off()
-    came = told.each_once(city, node)
+    came = windows.each_once(city, node)
     print(f"{len(came)} windows, each there once")
     assert node.lamp is None or node.lamp.dark_s == 0
 

@@ -1,7 +1,8 @@
 """The clock: time servers by SNTP, then the server's Date header; notes the last time seen.
 
 A time server cannot be authenticated; the Date comes over TLS. So when both speak and differ by
-more than TRUST_S, the Date holds. The last time seen may come of a lie, too: it holds against time
+more than TRUST_S, the Date holds, for the windows dated meanwhile as well: none is sent until it
+has spoken (`date_s`). The last time seen may come of a lie, too: it holds against time
 servers for an hour, not against a Date, and else a node would trust nothing true ever again.
 """
 
@@ -42,7 +43,8 @@ async def run(node) -> None:
             else:
                 ask_s = now_s + backoff_s
                 backoff_s = min(_BACKOFF_MAX_S, backoff_s * 2)
-        if node.clock.synced and node.clock.now() - seen_s >= _SEEN_S:
+        told = node.clock.synced and (node.date_s or now_s >= _DOUBT_S)
+        if told and node.clock.now() - seen_s >= _SEEN_S:
             seen_s = node.clock.now()
             node.storage.write(SEEN, b"%d" % seen_s)
         await asyncio.sleep(2)
@@ -89,9 +91,15 @@ def take(node, unix_s: int, source: str) -> bool:
         return False
     if not was_synced:
         node.console.info("clock", "set by %s to %d" % (source, unix_s))
-        if node.outbox:
-            node.outbox.dated(node.clock.now() - node.clock.uptime_s())
+    if node.outbox:
+        node.outbox.dated(node.clock.now() - node.clock.uptime_s())
     return True
+
+
+def turn(node) -> None:
+    """Have TLS try the last time seen where no Date has borne a time server out, and back."""
+    if not node.date_s:
+        node.clock.turn(max(last_seen(node.storage), node.release.get("built", 0)))
 
 
 def take_date(node, headers: dict) -> None:
@@ -104,9 +112,11 @@ def take_date(node, headers: dict) -> None:
     unix_s = httpdate.parse(headers.get("date", ""))
     del httpdate
     let_go("firmware.core.httpdate", "firmware.core.calendar")
+    if not node.date_s:
+        node.filled.set()  # what waited for it can go
+    node.date_s = now_s + _DATE_S
     if unix_s is None:
         return
-    node.date_s = now_s + _DATE_S
     if node.clock.synced:
         if abs(node.clock.now() - unix_s) <= TRUST_S:
             return

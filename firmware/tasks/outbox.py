@@ -22,6 +22,7 @@ BLOCK_BYTES = 4096
 SEGMENTS_MAX = 160  # some eight windows each: nine days at ten minutes
 RESERVE_BLOCKS = 24  # left free for an update's staging beside the outbox
 _TIMES_MAX = 4
+_LIE_S = 300
 
 
 class Outbox:
@@ -52,9 +53,16 @@ class Outbox:
         return entry["seq"]
 
     def dated(self, offset: int) -> None:
-        """Tell that unix time is uptime plus `offset` s; written down if a window waits for it."""
-        known = self._times.get(self.boot)
-        if self._undated and known is None:
+        """Tell that unix time is uptime plus `offset` s; written down if a window waits for it.
+
+        Far from the word before, that was a lie: what it has dated since is dated by this one.
+        """
+        before, self._offset = self._offset, offset
+        is_new = before is None or abs(offset - before) > _LIE_S
+        if is_new:
+            self._lied = (self._since, self.seq, offset - before if before else 0)
+            self._since = self.seq
+        if self._undated and (is_new or self.boot not in self._times):
             self._times[self.boot] = offset
             self._mark({"seq": self.seq, "mark": "time", "boot": self.boot, "offset": offset})
 
@@ -79,7 +87,7 @@ class Outbox:
                     if not _is_sound(entry):
                         self._lose_once((number, end))
                         continue
-                    if "t" not in entry and not self._date(entry):
+                    if not self._date(box, entry):
                         if entry["boot"] == self.boot:
                             return
                         self._lose_once((number, end))
@@ -118,6 +126,9 @@ class Outbox:
         self.ack = 0
         self._times = {}
         self._undated = False
+        self._offset = None  # the clock's last word in this start
+        self._since = self.seq  # the first window since then
+        self._lied = (0, 0, 0)  # windows from and before these, and what their dates are off by
         self._size = 0
         self._number = 0
         self._at = (0, 0)
@@ -218,7 +229,11 @@ class Outbox:
     def _is_due(self, box: str, entry: dict) -> bool:
         return "mark" not in entry and (box != self.box or entry["seq"] > self.ack)
 
-    def _date(self, entry: dict) -> bool:
+    def _date(self, box: str, entry: dict) -> bool:
+        if "t" in entry:
+            if box == self.box and self._lied[0] <= entry["seq"] < self._lied[1]:
+                entry["t"] += self._lied[2]
+            return True
         offset = self._times.get(entry["boot"])
         if offset is not None:
             entry["t"] = entry["up"] + offset

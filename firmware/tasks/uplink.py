@@ -27,7 +27,8 @@ async def run(node) -> None:
     backoff_s = _BACKOFF_S
     entries_max = 100
     while True:
-        taken = fill(node.outbox, pack, entries_max) if node.clock.synced else None
+        is_time = node.clock.synced and node.date_s
+        taken = fill(node.outbox, pack, entries_max) if is_time else None
         if taken is None:
             await pause(node)
             continue

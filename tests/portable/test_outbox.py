@@ -151,6 +151,22 @@ def test_windows_before_the_first_sync_wait_and_are_dated_then():
     assert box.lost == 0
 
 
+def test_what_a_lie_has_dated_is_dated_by_the_next_word():
+    lie = 2_400_000_000
+    storage = memory.Storage()
+    box = Box(storage, RANDOM)
+    box.add(window(1_699_990_000))  # of an earlier start
+    box = Box(storage, RANDOM)
+    box.add(window(up=600))
+    box.dated(lie)
+    box.add(window(lie + 1200))
+    box.dated(1_700_000_000)
+    box.add(window(1_700_001_800))
+    box.dated(1_700_000_001)
+    seen = [1_699_990_000, 1_700_000_600, 1_700_001_200, 1_700_001_800]
+    assert [t for _, _, t in waiting(box)] == seen
+
+
 def test_dates_are_kept_through_many_segments():
     storage = memory.Storage()
     box = Box(storage, RANDOM)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from firmware.core import httpdate
+from firmware.ports import common
 from firmware.tasks import clock
 
 T = 1_795_000_000
@@ -163,6 +164,33 @@ def test_windows_that_waited_are_dated_at_the_first_sync():
         return [entry["t"] for _, _, entry in node.outbox.pending()]
 
     assert faketime.run(main()) == [T - 10 + 3]
+
+
+def test_tls_judges_by_the_time_that_the_clock_starts_at():
+    told = []
+    found = common.Clock(lambda: 0, 946_684_800, told.append)
+    found.at_least(T - 1000, "built")
+    found.at_least(T, "seen", False)
+    found.at_least(T - 500, "seen", False)
+    assert told == [T - 1000, T]
+
+
+def test_where_no_date_bears_a_time_server_out_tls_tries_the_last_time_seen_too():
+    node = play(10, files={"/data/seen": b"%d" % T}, time_example=tells(T + 5 * YEAR_S))
+    told = []
+    node.clock._set_rtc = told.append
+    for _ in range(3):
+        clock.turn(node)
+    assert told == [T, node.clock.now(), T]
+    clock.take_date(node, {"date": email.utils.formatdate(T + 10, usegmt=True)})
+    assert told[3:] == [T + 10]
+    clock.turn(node)
+    assert told[4:] == []
+
+
+def test_a_time_server_alone_has_to_be_right_for_an_hour_to_be_remembered():
+    assert "/data/seen" not in play(3500, time_example=tells(T)).storage.files
+    assert "/data/seen" in play(3700, time_example=tells(T)).storage.files
 
 
 def test_the_last_time_seen_is_written_at_most_hourly():

@@ -1,12 +1,13 @@
 """Uplink: at least once, never lost, never asked twice about what was refused."""
 
 import asyncio
+import email.utils
 import json
 
 import faketime
 import pytest
 
-from firmware.tasks import outbox, uplink
+from firmware.tasks import clock, outbox, uplink
 from ota.core import errors
 from ota.device.http import Response
 
@@ -59,6 +60,7 @@ def play(*script, windows=3, seconds=4000, synced=True):
         node.client = server = Server(node.clock, *script)
         if synced:
             node.clock.set(T, "sntp")
+            node.date_s = 1
         node.enrolled.set()
         task = asyncio.create_task(uplink.run(node))
         await asyncio.sleep(seconds)
@@ -157,11 +159,31 @@ def test_nothing_is_sent_before_the_clock_is_set():
     assert server.packs == []
 
 
+def test_a_time_servers_lie_dates_no_window_that_is_sent():
+    async def main():
+        node = faketime.node()
+        node.client = server = Server(node.clock, 200)
+        node.enrolled.set()
+        task = asyncio.create_task(uplink.run(node))
+        clock.take(node, T + 10 * 365 * 86_400, "sntp")
+        node.outbox.add(window(0) | {"t": node.clock.now()})
+        await asyncio.sleep(100)
+        assert server.packs == []
+        clock.take_date(node, {"date": email.utils.formatdate(T + 100, usegmt=True)})
+        await asyncio.sleep(1)
+        task.cancel()
+        return server.packs
+
+    (pack,) = faketime.run(main())
+    assert {record["t"] for record in pack} == {T}
+
+
 def test_a_window_that_comes_later_is_sent_at_once():
     async def main():
         node = faketime.node()
         node.client = server = Server(node.clock, 200)
         node.clock.set(T, "sntp")
+        node.date_s = 1
         node.enrolled.set()
         task = asyncio.create_task(uplink.run(node))
         await asyncio.sleep(1000)
@@ -182,14 +204,16 @@ def test_the_servers_date_holds_against_a_lying_time_server():
         node.outbox.add(window(0))
         node.client = Server(node.clock, (200, date, {}))
         node.clock.set(1_900_000_000, "sntp")
+        await asyncio.sleep(2)
+        node.date_s = 1  # one was heard, and is due again
         node.enrolled.set()
         task = asyncio.create_task(uplink.run(node))
         await asyncio.sleep(1)
         task.cancel()
         return node.clock
 
-    clock = faketime.run(main())
-    assert (clock.source, clock.now()) == ("date", 1_795_505_907 + 1)
+    found = faketime.run(main())
+    assert (found.source, found.now()) == ("date", 1_795_505_907 + 1)
 
 
 def test_what_waited_through_an_outage_leaves_in_order_of_time():
@@ -204,6 +228,7 @@ def test_what_waited_through_an_outage_leaves_in_order_of_time():
         node.outbox = outbox.Outbox(node.storage, lambda n: b"\xee" * n)
         node.client = server = Server(node.clock, errors.Unreachable("no route"))
         node.clock.set(T, "sntp")
+        node.date_s = 1
         node.enrolled.set()
         task = asyncio.create_task(uplink.run(node))
         for i in range(20, 80):

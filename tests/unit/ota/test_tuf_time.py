@@ -4,6 +4,7 @@ The clock is the firmware's own, over ticks and an RTC as they lie; the node is 
 flash in a folder, and the repository that of the reference library.
 """
 
+import asyncio
 import datetime as dt
 import email.utils
 from types import SimpleNamespace
@@ -37,7 +38,11 @@ class Clocked:
         self.clock.at_least(BUILT, "built")
         self.clock.at_least(seen_s, "seen", False)
         self.keeper = SimpleNamespace(
-            clock=self.clock, outbox=None, console=faketime.Console(), date_s=0
+            clock=self.clock,
+            outbox=None,
+            console=faketime.Console(),
+            date_s=0,
+            filled=asyncio.Event(),
         )
 
     def date(self, unix_s):

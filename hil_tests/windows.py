@@ -9,7 +9,7 @@ from sim import flashfiles
 _WINDOW = re.compile(r"sample: window (\d+) of ")
 
 
-def windows(text: str) -> Counter[int]:
+def told(text: str) -> Counter[int]:
     """Count the windows that a node said it wrote, by sequence number.
 
     A box that ended (its last line was torn by a power cut) makes way for one that begins at 1
@@ -32,7 +32,7 @@ def arrivals(city, node, stream: str = "pm25") -> list[tuple[int, str, int]]:
 
 def wait_arrived(city, node, deadline_s: float) -> list[tuple[int, str, int]]:
     """Wait until every window that the node has told of so far is with the server."""
-    wanted = windows(node.console.text)
+    wanted = told(node.console.text)
 
     def found() -> list[tuple[int, str, int]] | None:
         came = arrivals(city, node)
@@ -52,6 +52,6 @@ def each_once(city, node) -> list[tuple[int, str, int]]:
     if node.flash_path:
         produced, unsent = flashfiles.outbox(node.flash_path)
         assert stored | unsent == produced
-    told = windows(node.console.text)
-    assert not told - Counter(seq for _, seq in stored | unsent)
+    wanted = told(node.console.text)
+    assert not wanted - Counter(seq for _, seq in stored | unsent)
     return came
