@@ -61,7 +61,7 @@ def test_a_storm_of_resets_from_its_first_boot_on(rig, city, node):
         node.power_on()
 
 
-def test_power_cuts_at_any_moment_cost_no_window(rig, city, node):
+def test_power_cuts_at_any_moment_cost_no_window(rig, city, node, told):
     chance = random.Random(SEED)
     for _ in range(CUTS):
         mark, _ = started_anew(rig, node)
@@ -72,7 +72,7 @@ def test_power_cuts_at_any_moment_cost_no_window(rig, city, node):
     windows.wait_arrived(city, node, 60 * rig.patience)
     node.power_off()
     came = windows.each_once(city, node)
-    print(f"\n{rig.name}: {len(came)} windows over {CUTS} cuts")
+    told["windows over power cuts"] = f"{len(came)} over {CUTS}"
     assert len(came) > CUTS
     never_dark(node)
     node.power_on()
@@ -133,7 +133,7 @@ def test_a_time_server_that_lies_dates_no_window(rig, city, node, lie):
     assert max(when for when, _, _ in came) >= began
 
 
-def test_a_full_flash_stops_updates_and_nothing_else(rig, city, node):
+def test_a_full_flash_stops_updates_and_nothing_else(rig, city, node, told):
     path = flash_of(node)
     city.release("1.1.0", {"core/ranges.py": narrower})
     node.power_off()
@@ -142,7 +142,7 @@ def test_a_full_flash_stops_updates_and_nothing_else(rig, city, node):
     node.wait_text("acknowledged", 60 * rig.patience, mark)
     never_dark(node)
     reason = city.wait_action(city.rollout("1.1.0", node), node, "failed", 60 * rig.patience)
-    print(f"\n{rig.name}: {reason}")
+    told["an update of a full flash"] = reason
     assert "FlashFull" in reason
     node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
     node.power_off()

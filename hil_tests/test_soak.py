@@ -86,7 +86,7 @@ def used(pid):
     return {"descriptors": len(list(Path(f"/proc/{pid}/fd").iterdir())), "rss_kb": 4 * pages}
 
 
-def test_the_boot_takes_its_time_and_no_more(rig, city, node):
+def test_the_boot_takes_its_time_and_no_more(rig, city, node, told):
     node.wait_text("enrol: certificate", 60 * rig.patience)
     node.wait_text("acknowledged", 60 * rig.patience)
     node.power_off()
@@ -94,33 +94,33 @@ def test_the_boot_takes_its_time_and_no_more(rig, city, node):
     node.power_on()
     node.wait_text("main: memory", 20 * rig.patience, mark)
     took_s = time.monotonic() - began
-    print(f"\n{rig.name}: {took_s:.1f} s from power-on until all tasks run")
+    told["boot"] = f"{took_s:.1f} s from power-on until all tasks run"
     assert took_s <= _BOOT_S[rig.name]
     idle = budget.figures(node.console.since(mark), "main: memory")
-    print(f"at rest: {idle}")
+    told["at rest"] = idle
     budget.within_budget(idle)
 
 
-def test_nothing_that_it_uses_grows(rig, city, node, soak_s):
+def test_nothing_that_it_uses_grows(rig, city, node, soak_s, told):
     soak = Soak(rig, node)
     node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
     soak.half(soak_s / 2)
     mark = node.console.length
     city.wait_action(city.rollout("1.1.0", node), node, "confirmed", 90 * rig.patience)
     lowest = budget.figures(node.console.since(mark), "update: memory at the lowest")
-    print(f"lowest in the update: {lowest}")
+    told["lowest in the update"] = lowest
     budget.within_budget(lowest)
     node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
     soak.half(soak_s / 2)
-    for text, seen in soak.halves:
+    for half, (text, seen) in zip(("before", "after"), soak.halves, strict=True):
         for each in budget.series(text, _TLS):
             budget.within_budget(each)
         for name, values in seen.items():
-            holds(name, values)
+            told[f"{name} {half} the update"] = holds(name, values)
     windows.wait_arrived(city, node, 90 * rig.patience)
     node.power_off()
     came = windows.each_once(city, node)
-    print(f"{len(came)} windows, each there once")
+    told["windows, each there once"] = len(came)
     assert node.lamp is None or node.lamp.dark_s == 0
 
 
@@ -129,6 +129,6 @@ def holds(name, values):
     is_free = name.startswith(("heap", "idf"))
     fallen, chance = budget.loss(values if is_free else [-value for value in values])
     chance = _CHANCE.get(name, chance)
-    word = "fallen" if is_free else "risen"
-    print(f"{name}: {min(values)} to {max(values)}, {len(values)} values, {word} by {fallen:g}")
     assert fallen <= chance, (name, chance, values)
+    word = "fallen" if is_free else "risen"
+    return f"{min(values)} to {max(values)} in {len(values)}, {word} by {fallen:g}"
