@@ -40,7 +40,7 @@ def never_dark(node):
 def started_anew(rig, node):
     """Take the power and give it back; return the mark of this start and its time."""
     node.power_off()
-    mark, began = node.console.length, time.time()
+    mark, began = node.console.length, int(time.time())
     node.power_on()
     node.wait_text("main: release", 20 * rig.patience, mark)
     return mark, began
