@@ -112,8 +112,6 @@ def take_date(node, headers: dict) -> None:
     unix_s = httpdate.parse(headers.get("date", ""))
     del httpdate
     let_go("firmware.core.httpdate", "firmware.core.calendar")
-    if not node.date_s:
-        node.filled.set()  # what waited for it can go
     node.date_s = now_s + _DATE_S
     if unix_s is None:
         return

@@ -54,7 +54,6 @@ async def run(node) -> None:
             wait_s = await turn(node)
         except errors.ServerError as error:
             node.console.warn("update", str(error))
-            node.date_s = node.date_s or 1  # it will tell no time: what waits for that shall go
             wait_s = max(wait_s, min(error.retry_after_s, 3600))
         except errors.NetworkError as error:
             node.console.warn("update", errors.reason(error))

@@ -159,23 +159,56 @@ def test_nothing_is_sent_before_the_clock_is_set():
     assert server.packs == []
 
 
-def test_a_time_servers_lie_dates_no_window_that_is_sent():
+class Timekeeper(Server):
+    """Tells the time to who asks for it, from some uptime on."""
+
+    def __init__(self, clock, since_s, error):
+        super().__init__(clock, 200)
+        self.since_s = since_s
+        self.error = error
+
+    async def request(self, method, path, *rest):
+        if method != "GET":
+            return await super().request(method, path, *rest)
+        if self.clock.uptime_s() < self.since_s:
+            raise self.error
+        now_s = T + self.clock.uptime_s()
+        return Response(200, {"date": email.utils.formatdate(now_s, usegmt=True)}, 0)
+
+
+def lied_to(error):
+    """Run the uplink of a node whose time server lies; give what TLS judged by, and the packs."""
+    told = []
+
     async def main():
         node = faketime.node()
-        node.client = server = Server(node.clock, 200)
+        node.storage.files["/data/seen"] = b"%d" % (T - 1000)
+        node.clock._set_rtc = told.append
+        node.client = server = Timekeeper(node.clock, 100, error)
         node.enrolled.set()
         task = asyncio.create_task(uplink.run(node))
         clock.take(node, T + 10 * 365 * 86_400, "sntp")
         node.outbox.add(window(0) | {"t": node.clock.now()})
-        await asyncio.sleep(100)
+        await asyncio.sleep(90)
         assert server.packs == []
-        clock.take_date(node, {"date": email.utils.formatdate(T + 100, usegmt=True)})
-        await asyncio.sleep(1)
+        await asyncio.sleep(200)
         task.cancel()
         return server.packs
 
-    (pack,) = faketime.run(main())
+    return told, faketime.run(main())
+
+
+def test_a_time_servers_lie_dates_no_window_that_is_sent():
+    _, (pack,) = lied_to(errors.Unreachable("nobody there"))
     assert {record["t"] for record in pack} == {T}
+
+
+def test_what_tls_refuses_by_a_time_servers_word_it_judges_by_the_last_time_seen():
+    told, packs = lied_to(errors.Untrusted("expired"))
+    assert len(packs) == 1
+    assert told[1:4:2] == [T - 1000] * 2
+    assert told[2] > T + 10 * 365 * 86_400
+    assert told[-1] >= T + 100
 
 
 def test_a_window_that_comes_later_is_sent_at_once():

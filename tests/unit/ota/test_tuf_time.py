@@ -4,7 +4,6 @@ The clock is the firmware's own, over ticks and an RTC as they lie; the node is 
 flash in a folder, and the repository that of the reference library.
 """
 
-import asyncio
 import datetime as dt
 import email.utils
 from types import SimpleNamespace
@@ -42,7 +41,6 @@ class Clocked:
             outbox=None,
             console=faketime.Console(),
             date_s=0,
-            filled=asyncio.Event(),
         )
 
     def date(self, unix_s):
