@@ -66,6 +66,7 @@ class Console:
         self._connected = False
         self._closed = False
         self.raw = False
+        self.bytes_only = False
         self._expected: list[tuple[bytes, int, Callable[[], None]]] = []
         self._watch()
 
@@ -136,8 +137,9 @@ class Console:
             self._log.close()
 
     def _emit(self, data: bytes) -> None:
-        before = b"\r" if self._text.endswith(b"\r") else b""
-        data = _LONE_NEWLINE.sub(b"\r\n", before + data)[len(before) :]  # as a board prints
+        if not self.bytes_only:  # as a board prints
+            before = b"\r" if self._text.endswith(b"\r") else b""
+            data = _LONE_NEWLINE.sub(b"\r\n", before + data)[len(before) :]
         self._text += data
         self._meet()
         if len(self._text) > 2 * self._history_bytes:

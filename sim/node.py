@@ -222,16 +222,22 @@ class Node:
             return None  # a chip that is being reset asks for nothing
         if op == "H":
             return self.board.hello(self._cause, self.mac, raw=self._raw)
-        if op == "S":
-            self._ready()
-            return b""
-        if op == "Q":
-            self._prompt()
+        if op in "SQK":
+            self._note(op, payload)
             return b""
         if op in "XR":
             self._fall(op, payload)
             return None
         return self.board.handle(op, payload)
+
+    def _note(self, op: str, payload: bytes) -> None:
+        """Take note of what the VM has come to: boot.py, its prompt, bytes on the cable."""
+        if op == "S":
+            self._ready()
+        elif op == "Q":
+            self._prompt()
+        else:
+            self._terminal.bytes_only(not payload[0])
 
     def _ready(self) -> None:
         self.state, self._quick = "running", 0

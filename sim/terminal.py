@@ -62,11 +62,7 @@ class Terminal:
     def ended(self) -> None:
         """Take the last words of a VM that is gone."""
         self._vm = None
-        try:
-            while data := self._output.recv(_READ):
-                self.console.show(data)
-        except BlockingIOError:
-            return
+        self.bytes_only(on=False)
 
     def lose_input(self) -> None:
         """Lose what was typed and not read, as a chip without power does."""
@@ -82,6 +78,15 @@ class Terminal:
         """Switch a prompt that is about to appear to the raw REPL, unseen."""
         self._feed(_CTRL_A)
         self.console.expect_raw()
+
+    def bytes_only(self, on: bool) -> None:
+        """Carry bytes as they are: Ctrl-C is one of them, and no CR comes before a newline.
+
+        On a chip text is what `print` writes, and bytes what goes to `sys.stdout.buffer`; the VM
+        has one descriptor for both. Whoever sends bytes over the port has Ctrl-C off meanwhile.
+        """
+        self._show_all()
+        self.console.bytes_only = on
 
     def type(self, data: bytes) -> None:
         """Pass input on."""
@@ -105,7 +110,8 @@ class Terminal:
             if self._typed[0] == _CTRL_C:
                 runs_code = self._vm.runs_code
                 settled = self._vm.sleeps and (runs_code or not self._unread())
-                if tries > 0 and not settled:
+                is_data = self.console.bytes_only and not runs_code
+                if tries > 0 and not (settled or is_data):
                     self._waits = self._loop.later(_TRY_S, partial(self._pass_on, tries - 1))
                     return
                 tries = _TRIES
@@ -139,6 +145,13 @@ class Terminal:
         except BlockingIOError:
             return
         self.console.show(data)
+
+    def _show_all(self) -> None:
+        try:
+            while data := self._output.recv(_READ):
+                self.console.show(data)
+        except BlockingIOError:
+            return
 
     def _choke(self, full: bool) -> None:
         if full != self._choked:

@@ -20,6 +20,7 @@ PIN = ord("P")
 PIN_READ = ord("G")
 ADC = ord("A")
 WIFI = ord("W")
+KEYS = ord("K")
 
 _FRAME = 256
 _HEAD = 4  # sequence number, errno, length (u16, little-endian)

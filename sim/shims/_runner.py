@@ -10,6 +10,7 @@ import vfs
 
 import _buses
 import _host
+import _micropython
 import _rtc
 import esp32
 import machine
@@ -23,6 +24,7 @@ def start(names: dict) -> None:
     esp32.start(machine._cause != machine.SOFT_RESET)  # noqa: SLF001
     sys.path[:] = ["", ".frozen", "/lib"]
     sys.argv[:] = []
+    sys.modules["micropython"] = _micropython
     vfs.umount("/")
     _mount()
     os.chdir("/")

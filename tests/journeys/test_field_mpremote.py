@@ -138,12 +138,24 @@ def test_the_repl_interrupts_the_firmware_and_leaving_it_starts_it_again(node):
     node.wait_text("sample: window", 20, since=mark)
 
 
-def test_soft_reset_and_a_mounted_folder(node, tmp_path):
-    """A listing: an emulated port adds a CR to every byte of 10, which other calls may carry."""
-    (tmp_path / "helper.py").write_text("WORD = 'from the laptop'\n")
-    program = "import os; print(os.getcwd(), os.listdir())"
+def test_a_mounted_folder_is_listed_imported_read_and_written(node, tmp_path):
+    """Every byte goes both ways, those of Ctrl-C and of a newline among them; text stays text."""
+    every = bytes(range(256)) * 3 + b"\n\x03\n"
+    (tmp_path / "helper.py").write_text("# a comment\n" * 40 + "WORD = 'from the laptop'\n")
+    (tmp_path / "every").write_bytes(every)
+    (tmp_path / "x").write_text("line one\nline two\n")
+    program = (
+        "import os, helper\n"
+        "print(os.getcwd(), sorted(os.listdir()), helper.WORD)\n"
+        "print(open('/remote/x').read())\n"
+        "with open('every', 'rb') as file: data = file.read()\n"
+        "with open('back', 'wb') as file:\n"
+        "    print(file.write(data), file.write(bytes(reversed(data))))\n"
+    )
     told = mpremote(node, "soft-reset", "mount", str(tmp_path), "exec", program)
-    assert b"/remote ['helper.py']" in told
+    assert b"/remote ['every', 'helper.py', 'x'] from the laptop\r\n" in told
+    assert b"line one\r\nline two\r\n\r\n771 771\r\n" in told
+    assert (tmp_path / "back").read_bytes() == every + every[::-1]
     assert "helper.py" not in files(node)
 
 
