@@ -47,7 +47,9 @@ async def start(node, cause: str) -> None:
 
         node.tasks.append(asyncio.create_task(supervise.run(node, "lock", lock.run)))
     if node.config is None:
-        node.console.error("main", "no valid config: light at 100 %, waiting for the cable")
+        node.console.error(
+            "main", "not provisioned: light at 100 %; run `lamppost node provision`"
+        )
     else:
         node.errand = measuring.errand(node.storage)
         make_parts(node)

@@ -19,8 +19,9 @@ class Images:
     """The images of one release; `root`: TUF metadata; `anchors`: CA certificates as DER."""
 
     def __init__(self, release: Release, root: bytes, anchors: Sequence[bytes]) -> None:
+        self._anchors = anchors
         try:
-            self._vfs, data = image.factory_files(release, b"", b"", root, anchors)
+            self._vfs, data = image.factory_files(release, root)
             self._flash = image.flash_image(None, {}, data)
         except FieldError as error:
             raise SimError(error.message) from error
@@ -32,7 +33,7 @@ class Images:
             rules.parse(packed)
         except ConfigError as error:
             raise SimError(f"configuration of {path.stem}: {error}") from error
-        own = {"etc/config.json": packed, "etc/claim": claim.encode()}
+        own = image.site_files(image.Site(packed, claim.encode(), self._anchors))
         partition = FOUR_MB["vfs"]
         path.touch(mode=0o600)  # it holds the claim
         with path.open("r+b") as file:

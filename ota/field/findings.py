@@ -15,7 +15,8 @@ _BUILT_LEAST_S = 1_577_836_800  # 2020: a chip's clock that was never set
 _DATA_BLOCKS = 24  # what an update needs beside the outbox (firmware/tasks/outbox.py)
 _VFS_BLOCKS = 4
 _WAITING = 12  # windows: two hours at ten minutes
-_IMAGE = "write a whole image: `lamppost node image`, then esptool"
+_PROVISION = "`lamppost node provision`"
+_IMAGE = "write a whole image: `lamppost node image`, then `lamppost node flash`"
 
 
 @dataclass(frozen=True)
@@ -32,19 +33,8 @@ def judge(report: dict[str, Any], now: datetime) -> list[Finding]:
     if not report["ours"]:
         found = list(_foreign(report))
     else:
-        rules = (
-            _start,
-            _slots,
-            _record,
-            _resets,
-            _identity,
-            _network,
-            _time,
-            _tuf,
-            _flash,
-            _console,
-        )
-        found = [finding for rule in (*rules, _parts) for finding in rule(report, now)]
+        site = _SITE if report["config"] else (_unprovisioned,)
+        found = [finding for rule in (*_ANY, *site) for finding in rule(report, now)]
     return sorted(found, key=lambda each: _ORDER.index(each.severity))
 
 
@@ -58,19 +48,23 @@ def _foreign(report: dict[str, Any]) -> Iterator[Finding]:
     yield Finding(FAULT, f"no node of ours: {what}", f"to make it one, {_IMAGE}")
 
 
-def _start(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
+def _configuration(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
+    if report["config"]["fault"]:
+        yield Finding(
+            FAULT,
+            f"configuration: {report['config']['fault']}; the last valid one is in force, if any",
+            "give it a right one: " + _PROVISION,
+        )
+
+
+def _unprovisioned(_report: dict[str, Any], _: datetime) -> Iterator[Finding]:
+    yield Finding(FAULT, "not provisioned: it has no configuration", _PROVISION)
+
+
+def _early(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
     if report["ended_early"]:
         yield Finding(
             FAULT, f"the node did not answer to the end: {report['ended_early']}", _IMAGE
-        )
-    config = report["config"]
-    if config is None:
-        yield Finding(FAULT, "there is no configuration", _IMAGE)
-    elif config["fault"]:
-        yield Finding(
-            FAULT,
-            f"configuration: {config['fault']}; the last valid one is in force, if any",
-            "put a right one to /etc/config.json (mpremote fs cp), then start the node anew",
         )
 
 
@@ -132,7 +126,7 @@ def _resets(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
 
 def _identity(report: dict[str, Any], now: datetime) -> Iterator[Finding]:
     found = report["certificate"]
-    claim = "`lamppost device claim ID` gives a new token: put it to /etc/claim on the node"
+    claim = f"{_PROVISION} brings a fresh claim token"
     if found["fault"]:
         yield Finding(FAULT, f"identity: {found['fault']}", f"let it enrol anew: {claim}")
     elif "not_after" not in found and not found["claim"]:
@@ -146,12 +140,12 @@ def _identity(report: dict[str, Any], now: datetime) -> Iterator[Finding]:
     else:
         yield from _expiry("certificate", found["not_after"], now, "the node renews it by itself")
     if not report["trust"]:
-        yield Finding(FAULT, "no CA certificate: it trusts no server", _IMAGE)
+        yield Finding(FAULT, "no CA certificate: it trusts no server", _PROVISION)
     for each in report["trust"]:
         if "fault" in each:
-            yield Finding(FAULT, f"CA certificate: {each['fault']}", _IMAGE)
+            yield Finding(FAULT, f"CA certificate: {each['fault']}", _PROVISION)
         else:
-            yield from _expiry("CA certificate", each["not_after"], now, _IMAGE)
+            yield from _expiry("CA certificate", each["not_after"], now, _PROVISION)
 
 
 def _expiry(what: str, until: str, now: datetime, then: str) -> Iterator[Finding]:
@@ -266,3 +260,7 @@ def _moment(text: str) -> datetime | None:
         at = datetime.fromisoformat(text)
         return at if at.tzinfo else at.replace(tzinfo=UTC)
     return None
+
+
+_ANY = (_early, _slots, _record, _resets, _tuf, _flash)
+_SITE = (_configuration, _identity, _network, _time, _console, _parts)  # of a node that has been provisioned

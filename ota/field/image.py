@@ -6,6 +6,7 @@ data   `/data`  both slots, filled with the factory release (ota/decisions/0002)
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from ota.build import filesystem, micropython
 from ota.build.boards import BOARDS, Board
@@ -16,6 +17,18 @@ from ota.build.sources import package_folder
 from ota.core import bootrecord
 from ota.field import rescue
 from ota.field.partitions import FOUR_MB, Layout
+
+ANCHOR_NAMES = ("ca.der", "ca1.der", "ca2.der", "ca3.der")
+"""What a node's CA certificates are called in /etc; it looks for no others."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A node's fleet: configuration (JSON), claim token, CA certificates (DER)."""
+
+    config: bytes
+    claim: bytes
+    anchors: Sequence[bytes]
 
 
 def flash_image(
@@ -62,34 +75,35 @@ def checked(runtime: micropython.Runtime, layout: Layout) -> micropython.Runtime
 
 
 def factory_files(
-    release: Release,
-    config: bytes,
-    claim: bytes,
-    root_json: bytes,
-    ca: bytes | Sequence[bytes],
-    layout: Layout = FOUR_MB,
+    release: Release, root_json: bytes, site: Site | None = None, layout: Layout = FOUR_MB
 ) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """Return what lies in `/` and in `/data` of a node that has just been made.
 
-    `config`: the configuration's JSON; `claim`: the claim token; `root_json`: TUF root metadata;
-    `ca`: one or several certificates as DER. The boot code is taken from the installed packages
-    and compiled here; both slots hold `release`.
+    `root_json`: TUF root metadata; `site`: None for a node that is provisioned later. The boot
+    code is taken from the installed packages and compiled here; both slots hold `release`.
     """
-    anchors = [ca] if isinstance(ca, bytes) else list(ca)
-    if not anchors:
-        raise FieldError("a node needs at least one CA certificate")
-    vfs = boot_files() | {
-        "etc/config.json": config,
-        "etc/release": release.header.line(),
-        "etc/root.json": root_json,
-        "etc/claim": claim.strip(),
-    }
-    for number, anchor in enumerate(anchors):
-        vfs[f"etc/ca{number or ''}.der"] = anchor
+    vfs = boot_files() | {"etc/release": release.header.line(), "etc/root.json": root_json}
+    if site is not None:
+        vfs |= site_files(site)
     data = release.slot("a") | release.slot("b") | _boot_records()
     if len(layout.apps) > 1:  # both slots are to run on the app that is there
         data |= {f"{slot}/app": layout.apps[0].label.encode() for slot in "ab"}
     return vfs, data
+
+
+def site_files(site: Site) -> dict[str, bytes]:
+    """Return what lies in `/` of a node because it has a site."""
+    files = {"config.json": site.config, "claim": site.claim.strip()} | anchor_files(site.anchors)
+    return {f"etc/{name}": content for name, content in files.items()}
+
+
+def anchor_files(anchors: Sequence[bytes]) -> dict[str, bytes]:
+    """Return CA certificates by the names that they have in a node's /etc."""
+    if not anchors:
+        raise FieldError("a node needs at least one CA certificate")
+    if len(anchors) > len(ANCHOR_NAMES):
+        raise FieldError(f"{len(anchors)} CA certificates, a node takes {len(ANCHOR_NAMES)}")
+    return dict(zip(ANCHOR_NAMES, anchors, strict=False))
 
 
 def boot_files() -> dict[str, bytes]:

@@ -18,12 +18,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from firmware.core import config as rules
 from firmware.core.errors import ConfigError
 from ota.build.errors import FieldError
-from ota.field import inputs, session
+from ota.field import image, inputs, session
 from ota.field.cable import Cable, CableError
 from ota.field.server import Server, ServerError
 from ota.field.session import About, NodeError, Progress
 
-_ANCHORS_MAX = 4
 _ETC = "/etc/"
 _TUF = ("root", "timestamp", "snapshot", "targets")
 _SILENCE_S = 60.0
@@ -128,7 +127,7 @@ def provision(
         registered = _register(server, found, config, notes)
         claim = server.call("POST", f"/devices/{found.id}/claims", {"ttl_s": wishes.hours * 3600})
         files = anchors | root | {"claim": claim["token"].encode(), "config.json": packed}
-        stale = [f"{_ETC}ca{n}.der" for n in range(1, _ANCHORS_MAX) if f"ca{n}.der" not in anchors]
+        stale = [_ETC + name for name in image.ANCHOR_NAMES if name not in anchors]
         stale += _foreign(root, found)
         session.put(
             cable, found, {_ETC + name: data for name, data in files.items()}, stale, progress
@@ -185,12 +184,7 @@ def _section(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _anchors(known: Mapping[str, Any]) -> dict[str, bytes]:
     certificates = x509.load_pem_x509_certificates(known["ca"].encode())
-    if len(certificates) > _ANCHORS_MAX:
-        raise FieldError(f"the server has {len(certificates)} CAs, a node takes {_ANCHORS_MAX}")
-    return {
-        f"ca{number or ''}.der": each.public_bytes(Encoding.DER)
-        for number, each in enumerate(certificates)
-    }
+    return image.anchor_files([each.public_bytes(Encoding.DER) for each in certificates])
 
 
 def _root(

@@ -16,7 +16,7 @@ from emulated import BIN, StillAir, command, files
 from mpremote import mip
 
 from ota.build import mippackage, release, sources
-from ota.field.image import factory_files, flash_image
+from ota.field.image import Site, factory_files, flash_image
 from sim import flashfiles
 from sim.clock import Clock
 from sim.node import Node
@@ -42,7 +42,10 @@ def node(tmp_path_factory):
     path = tmp_path_factory.mktemp("node") / "flash.bin"
     path.write_bytes(
         flash_image(
-            None, *factory_files(built, json.dumps(CONFIG).encode(), b"c" * 32, b"{}", b"\x30\x00")
+            None,
+            *factory_files(
+                built, b"{}", Site(json.dumps(CONFIG).encode(), b"c" * 32, [b"\x30\x00"])
+            ),
         )
     )
     clock = Clock()

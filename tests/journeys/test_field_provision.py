@@ -40,7 +40,7 @@ def city(tmp_path_factory):
 def node(city):
     made = blank(city, "pier", MAC, city.config("pier"))
     made.power_on()
-    made.wait_text("no valid config: light at 100 %, waiting for the cable", 20)
+    made.wait_text("not provisioned: light at 100 %; run `lamppost node provision`", 20)
     return made
 
 
@@ -105,7 +105,11 @@ def is_listed_and_refuses(city, node, common):
     assert "the token is unknown, expired or revoked; an administrator makes a new one" in error
     _, error = lamppost(city, *words, "--position", "north", status=2)
     assert "expected LAT,LON in degrees" in error
+    told, _ = lamppost(city, "diagnose", "--port", node.serial, status=1)
+    assert "!! not provisioned: it has no configuration\n     next: `lamppost node provi" in told
+    assert told.count("!!") == 1
     assert set(etc(node)) == {"release", "root.json"}
+    assert (node.lamp.level, node.lamp.dark_s) == (100, 0)
     assert not list(city.operator_api.pages("/devices", "devices"))
 
 

@@ -7,7 +7,7 @@ import pytest
 from emulated import StillAir, command
 
 from ota.build import release, sources
-from ota.field.image import factory_files, flash_image
+from ota.field.image import Site, factory_files, flash_image
 from sim.clock import Clock
 from sim.node import Node
 from sim.wiring import wire
@@ -45,7 +45,9 @@ def factory():
     """The flash of a node of this checkout's firmware."""
     header = release.Header("1.0.0", "esp32", "0.0.0", "1.27.0", 1_780_000_000, 30)
     built = release.build(header, sources.collect())
-    vfs, data = factory_files(built, json.dumps(CONFIG).encode(), b"c" * 32, b"{}", b"\x30\x00")
+    vfs, data = factory_files(
+        built, b"{}", Site(json.dumps(CONFIG).encode(), b"c" * 32, [b"\x30\x00"])
+    )
     return flash_image(None, vfs, data)
 
 

@@ -146,7 +146,7 @@ class Station:
         """
         config = json.dumps(self.config(**fields)).encode()
         root = self.repository.files["1.root.json"]
-        files = image.factory_files(made, config, b"claim", root, self.anchor)
+        files = image.factory_files(made, root, image.Site(config, b"claim", [self.anchor]))
         for found, changes in zip(files, (vfs, data), strict=True):
             found.update(changes or {})
             for path in [path for path, content in found.items() if content is None]:

@@ -132,7 +132,7 @@ def test_what_does_not_fit_a_partition_names_it():
 
 def test_factory_files_fill_both_slots_and_start_in_a():
     made = small_release()
-    vfs, data = image.factory_files(made, b"{}", b"claim\n", b"root", [b"one", b"two"])
+    vfs, data = image.factory_files(made, b"root", image.Site(b"{}", b"claim\n", [b"one", b"two"]))
     assert {"boot.py", "main.py", "lib/startup.mpy", "lib/bootrecord.mpy"} < set(vfs)
     assert vfs["etc/claim"] == b"claim"
     assert (vfs["etc/ca.der"], vfs["etc/ca1.der"]) == (b"one", b"two")
@@ -145,7 +145,14 @@ def test_factory_files_fill_both_slots_and_start_in_a():
     assert bootrecord.decode(data["boot.0"])
     assert bootrecord.decode(data["boot.1"])
     with pytest.raises(FieldError, match="at least one CA"):
-        image.factory_files(made, b"{}", b"claim", b"root", [])
+        image.factory_files(made, b"root", image.Site(b"{}", b"claim", []))
+    with pytest.raises(FieldError, match="5 CA certificates, a node takes 4"):
+        image.factory_files(made, b"root", image.Site(b"{}", b"claim", [b"ca"] * 5))
+    bare, same = image.factory_files(made, b"root")
+    assert set(vfs) - set(bare) == {
+        f"etc/{each}" for each in ("config.json", "claim", "ca.der", "ca1.der")
+    }
+    assert same == data
 
 
 def vm():
@@ -154,7 +161,7 @@ def vm():
 
 
 def test_micropython_mounts_and_writes_both_file_systems(tmp_path):
-    vfs, data = image.factory_files(small_release(), b"{}", b"claim", b"root", b"ca")
+    vfs, data = image.factory_files(small_release(), b"root", image.Site(b"{}", b"claim", [b"ca"]))
     flash = tmp_path / "flash.bin"
     flash.write_bytes(image.flash_image(None, vfs, data))
     (tmp_path / "read.py").write_text(READ_ON_VM)
@@ -217,6 +224,21 @@ def test_the_command_writes_an_image_that_only_its_owner_reads(inputs):
     assert x509.load_der_x509_certificate(vfs["etc/ca.der"])
     assert vfs["etc/root.json"] == (inputs / "root").read_bytes()
     assert "s3cret" not in run(inputs).output
+
+
+def test_without_a_site_the_image_holds_release_and_root_alone(inputs):
+    names = ("bundle", "root", "runtime")
+    options = [part for name in names for part in (f"--{name}", str(inputs / name))]
+    bare = ["image", *options, "-o", str(inputs / "flash.bin")]
+    result = CliRunner().invoke(node, bare)
+    assert result.exit_code == 0, result.output
+    assert "site     none: `lamppost node provision` gives it one" in result.stdout
+    vfs = filesystem.unpack((inputs / "flash.bin").read_bytes()[0x200000:0x220000])
+    assert {each for each in vfs if each.startswith("etc/")} == {"etc/release", "etc/root.json"}
+    for name in ("config", "claim", "ca"):
+        half = CliRunner().invoke(node, [*bare, f"--{name}", str(inputs / name)])
+        assert half.exit_code == 2
+        assert "--config, --claim and --ca belong together" in half.stderr
 
 
 def test_an_unknown_stream_is_a_note_not_an_error(inputs):
