@@ -6,6 +6,7 @@ serial device, a PTY, `socket://host:port` or `rfc2217://host:port`, as pySerial
 
 import contextlib
 import io
+import math
 import os
 import struct
 import time
@@ -20,19 +21,19 @@ from mpremote.transport_serial import SerialTransport
 
 from ota.build.errors import FieldError
 from ota.field import lock
+from ota.field.line import STARTS, Line
 
 _BAUD = 115_200
 _READ_S = 0.2
 _TRIES = 3
 _PROMPT_S = 6
 _BOOT_S = 20  # of the boot code, which hashes the slot
+_REACH_S = 60.0  # to come to the prompt, whatever the node does
 _EOF = b"\x04"
 _FRIENDLY = b">>> "
 _LOOK_S = 1.0
 _KNOCKS = 2  # a console's lock says once a second that it is locked
 _KNOCK_S = 1.3
-# What a chip's own boot code, or ours, says once a start.
-_STARTS = ("rst:0x", "ESP-ROM:", "boot: slot ")
 _STOP = b"\r\x03\x01"  # Ctrl-C, then Ctrl-A: the raw REPL
 _PROMPT = b"raw REPL; CTRL-B to exit\r\n>"
 _PAUSE_S = 0.5
@@ -42,8 +43,18 @@ _LINE_MAX = 1 << 16
 _FAULTS = (OSError, TransportError, serial.SerialException, struct.error, ValueError)
 
 
+RESTLESS = (
+    "the node starts over and over, and never comes to its prompt: write its whole flash anew"
+    " (`lamppost node flash`), or give it another board"
+)
+
+
 class CableError(FieldError):
     """The port, or what is at its other end, does not do what it should."""
+
+
+class _SilentError(CableError):
+    """What was waited for has not come."""
 
 
 class Cable:
@@ -60,6 +71,7 @@ class Cable:
             self._transport: Any = SerialTransport(port, baudrate=_BAUD, timeout=_READ_S)
         except _FAULTS as error:
             raise CableError(diagnosis(port)) from error
+        self._line = self._transport.serial = Line(self._transport.serial)
         self._read = b""
 
     def catch(self, wait_s: float) -> None:
@@ -92,14 +104,14 @@ class Cable:
         fresh: False leaves out the start; what an earlier program defined is still there.
         """
         fault: BaseException | None = None
-        heard = io.StringIO()
-        self._read = b""
+        self._read, self._line.starts = b"", 0
+        self._line.until = time.monotonic() + _REACH_S
         for _ in range(_TRIES):
             try:
                 if not self._met:
                     self.unlock(_STOP, _PROMPT)
                     self._met = True
-                with contextlib.redirect_stdout(heard):  # mpremote prints what it read
+                with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it read
                     self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
                     if fresh:
                         self._transport.enter_raw_repl(timeout_overall=_BOOT_S)
@@ -107,16 +119,20 @@ class Cable:
             except _FAULTS as error:
                 fault, self._met = error, False
             else:
+                self._line.until = math.inf
                 return
-        if sum(map(heard.getvalue().count, _STARTS)) > _TRIES:
-            raise CableError(
-                f"{self.port}: the node starts over and over, and never comes to its prompt:"
-                " write its whole flash anew (`lamppost node flash`), or give it another board"
-            ) from fault
-        raise CableError(
+        self._line.until = math.inf
+        raise CableError(self._unreached(fault)) from fault
+
+    def _unreached(self, fault: BaseException | None) -> str:
+        if self._line.starts > 1:
+            return f"{self.port}: {RESTLESS}"
+        if "://" not in self.port and not Path(self.port).exists():
+            return f"{self.port} is gone: unplugged, or its power is off"
+        return (
             f"{self.port}: no MicroPython prompt answers ({fault}): is the node powered, and is"
             " this its port?"
-        ) from fault
+        )
 
     def unlock(self, knock: bytes = b"\r", mark: bytes = _FRIENDLY) -> str | None:
         """Open the console if it is locked; return whose key did, None when it is not.
@@ -159,15 +175,30 @@ class Cable:
     def lines(self, silence_s: float) -> Iterator[str]:
         """Yield the lines that the node prints, until its program ends; then what it complained.
 
-        CableError when it says nothing for `silence_s`, or the port is gone.
+        CableError when the program says nothing for `silence_s` (its words begin with "@"; what
+        else comes is no sign of it), when the node starts anew meanwhile, or the port is gone.
         """
+        self._line.starts = 0
+        until = time.monotonic() + silence_s
         while True:
-            line, mark = self._until((b"\n", _EOF), silence_s)
+            line, mark = self._until((b"\n", _EOF), until)
+            if line.startswith(b"@"):
+                until = time.monotonic() + silence_s
+            elif self._line.starts:
+                raise CableError(f"{self.port}: the node started anew in the middle; try again")
             yield line.decode(errors="replace").rstrip("\r")
             if mark == _EOF:
                 break
-        complaint, _ = self._until((_EOF,), silence_s)
+        complaint, _ = self._until((_EOF,), until)
         yield from complaint.decode(errors="replace").splitlines()
+
+    def console(self, wait_s: float) -> Iterator[str]:
+        """Yield the lines that a running firmware prints, for `wait_s`."""
+        until = time.monotonic() + wait_s
+        with contextlib.suppress(_SilentError):
+            while True:
+                line, _ = self._until((b"\n",), until)
+                yield line.decode(errors="replace").rstrip("\r")
 
     def send(self, line: bytes) -> None:
         """Type a line."""
@@ -181,27 +212,23 @@ class Cable:
         with contextlib.suppress(*_FAULTS):
             self._transport.close()
 
-    def _until(self, marks: tuple[bytes, ...], silence_s: float) -> tuple[bytes, bytes]:
-        """Return what comes before the first of the marks, and that mark."""
-        heard = time.monotonic()
+    def _until(self, marks: tuple[bytes, ...], until: float) -> tuple[bytes, bytes]:
+        """Return what comes, until then, before the first of the marks, and that mark."""
         while True:
             found = [(at, mark) for mark in marks if (at := self._read.find(mark)) >= 0]
             if found:
                 at, mark = min(found)
                 line, self._read = self._read[:at], self._read[at + 1 :]
                 return line, mark
-            if len(self._read) > _LINE_MAX or time.monotonic() - heard > silence_s:
-                raise CableError(f"{self.port}: the node has fallen silent")
-            if data := self._more():
-                self._read += data
-                heard = time.monotonic()
+            if len(self._read) > _LINE_MAX or time.monotonic() > until:
+                raise _SilentError(f"{self.port}: the node has fallen silent; try again")
+            self._read += self._more()
 
     def _more(self) -> bytes:
         try:
-            port = self._transport.serial
-            return bytes(port.read(max(1, port.in_waiting)))
+            return self._line.read(max(1, self._line.inWaiting()))
         except _FAULTS as error:
-            raise CableError(f"{self.port}: {error or 'the port is gone'}") from error
+            raise CableError(f"{self.port} is gone: unplugged, or its power is off") from error
 
     def __enter__(self) -> Self:
         return self
@@ -222,11 +249,8 @@ def _silent(port: str, heard: bytes) -> str:
     if not last:
         return f"{port} is silent: is the board powered, and is this its port?"
     said = printable(last)[:120]
-    if heard.count(b"rst:0x") > 1:
-        return (
-            f"{port}: the board resets over and over before MicroPython starts ({said}); write"
-            " a whole image: `lamppost node image`"
-        )
+    if sum(map(heard.count, STARTS)) > 1:
+        return f"{port}: {RESTLESS} (it says {said!r})"
     return (
         f"{port}: no MicroPython prompt answers; the board says {said!r}. If that is no node's"
         " doing, it has another firmware or damaged files: `lamppost node image` makes a node"

@@ -34,6 +34,9 @@ def node() -> None:
       lamppost node unlock …                    the same for mpremote, where the console is locked
       lamppost node wipe …                      erase it before it is thrown away
       lamppost node logs|diagnose|selftest …    what it says, what it is, whether it works
+
+    What stands at the port need not be a sound node: where none answers, or one that starts over
+    and over, a command ends within two minutes, in one line that says what to do next.
     """  # noqa: D301 - \b keeps click from joining lines
 
 

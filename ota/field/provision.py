@@ -6,7 +6,6 @@ on the node has changed, and the whole can be repeated at any time.
 """
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,6 @@ from ota.field.session import About, NodeError, Progress
 
 _ETC = "/etc/"
 _TUF = ("root", "timestamp", "snapshot", "targets")
-_SILENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -148,15 +146,14 @@ def provision(
 
 def watch(cable: Cable, wait_s: float) -> bool | str:
     """Watch the node enrol: True, or the last that it said about it in this time."""
-    until = time.monotonic() + wait_s
     said = "it has said nothing of it yet"
     try:
-        for line in cable.lines(min(wait_s, _SILENCE_S)):
+        for line in cable.console(wait_s):
             _, _, text = line.partition("enrol: ")
             if text.startswith("certificate "):
                 return True
             said = text or said
-            if text.startswith("refused ") or time.monotonic() > until:
+            if text.startswith("refused "):
                 break
     except CableError as error:
         return str(error)

@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -13,8 +14,10 @@ import pytest
 import serial
 from click.testing import CliRunner
 from emulated import BIN
+from serialnet import SerialSocket
 
 from ota.core import bootrecord
+from ota.field import session
 from ota.field.cable import Cable, CableError
 from ota.field.cli import node as command
 from sim import flashfiles
@@ -205,8 +208,7 @@ def test_diagnose_names_what_is_wrong_and_what_to_do(node):
             "outbox/99999999.cafecafe": b"\xff" * 3000,
         },
     )
-    node.wait_text("boot: slot b", 20, since=mark)
-    node.wait_text("main: memory", 20, since=mark)  # by then it has logged why it went back
+    node.wait_text("back to slot b: born to fail", 20, since=mark)
     told, found = diagnosed(node, status=1)
     climate.fault = None
     assert told["slot"] == "b"
@@ -241,6 +243,33 @@ def test_the_self_test_passes_and_fails_part_by_part(node):
     assert "pass  air" in text
     node.wait_text(RUNS, 20, since=flashfiles_mark)
     assert node.lamp.dark_s == 0
+
+
+@pytest.mark.filterwarnings("ignore:set(Daemon|Name)")  # pySerial 3.5's own
+def test_a_node_behind_rfc2217_answers_as_one_at_the_desk(node):
+    with SerialSocket(node.serial, rfc2217=True) as served:
+        told = json.loads(lamppost("diagnose", "--port", served.url, "--json"))
+        assert (told["node"]["id"], told["restarted"]) == (node.id, True)
+        assert "pass  air" in lamppost("selftest", "--port", served.url)
+        with logs(served.url) as process:
+            assert re.match(r" *[0-9:.]{12} (info|warn|error) +\w+: ", process.stdout.readline())
+            code, _, err = ended(process)
+        assert (code, err) == (0, "")
+
+
+def test_a_node_that_starts_anew_amid_a_command_ends_it(node):
+    with Cable(node.serial) as cable:
+        cable.run("import time\nprint('@[1]')\ntime.sleep(60)", fresh=False)
+        lines = cable.lines(20)
+        assert next(lines) == "@[1]"
+        node.press_reset()
+        with pytest.raises(CableError, match="started anew in the middle; try again"):
+            list(lines)
+    with Cable(node.serial) as cable:  # an old firmware's words are no sign of a program
+        cable.run("while True: print('[ 1.000] info  light: dimmed')", fresh=False)
+        with pytest.raises(CableError, match="fallen silent"):
+            list(cable.lines(0.5))
+        session.restart(cable, fresh=True)
 
 
 def test_without_a_restart_the_node_waits_at_its_prompt(node):

@@ -3,7 +3,9 @@
 import json
 import os
 import select
+import threading
 import time
+import tty
 
 import pytest
 from click.testing import CliRunner
@@ -12,10 +14,10 @@ from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 from serialnet import SerialSocket
 
+from ota.field import asking, session
 from ota.field import cable as cables
-from ota.field import session
 from ota.field.bridge import Bridge
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
 from ota.field.cli import node as commands
 from ota.field.session import NodeError
 from sim.node import Node
@@ -106,17 +108,50 @@ def answer(port, typed, wanted):
     return heard
 
 
-def test_a_node_that_starts_over_and_over_is_named_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(cables, "_BOOT_S", 4.0)
-    monkeypatch.setattr(cables, "_PROMPT_S", 4.0)
+def test_a_node_that_starts_over_and_over_ends_every_command_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(cables, "_REACH_S", 4.0)
+    monkeypatch.setattr(asking, "CATCH_S", 4.0)
     with Node(flash(tmp_path / "flash.bin", boot=RESTLESS)) as node:
         node.power_on()
         node.wait(lambda: len(node.resets) > 2, 10)
-        with (
-            Cable(node.serial) as cable,
-            pytest.raises(CableError, match=r"starts over and over.*lamppost node flash"),
-        ):
-            session.about(cable)
+        for name in ("diagnose", "wipe"):
+            begun = time.monotonic()
+            more = ["--keep-registered"] if name == "wipe" else []
+            result = run(name, "--port", node.serial, *more)
+            assert result.exit_code == 2
+            assert "the node starts over and over" in result.stderr
+            assert "lamppost node flash" in result.stderr
+            assert result.stderr.count("\n") == 1
+            assert time.monotonic() - begun < 12
+
+
+def test_a_board_that_is_never_silent_does_not_hold_the_laptop(tmp_path, monkeypatch):
+    """mpremote reads on while anything comes; a prompt does not."""
+    monkeypatch.setattr(cables, "_REACH_S", 2.0)
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    over = threading.Event()
+    thread = threading.Thread(target=chatter, args=(master, over))
+    thread.start()
+    try:
+        result = run("wipe", "--keep-registered", "--port", os.ttyname(slave))
+    finally:
+        over.set()
+        thread.join()
+        os.close(master)
+        os.close(slave)
+    assert result.exit_code == 2
+    assert "no MicroPython prompt answers" in result.stderr
+
+
+def chatter(port, over):
+    """Talk on and on, and read what is typed."""
+    while not over.is_set():
+        readable, writable, _ = select.select([port], [port], [], 0.1)
+        if readable:
+            os.read(port, 4096)
+        if writable:
+            os.write(port, b"all is well\r\n" * 8)
 
 
 def test_a_shell_needs_a_terminal(others):
