@@ -43,6 +43,7 @@ _LINE_MAX = 1 << 16
 _FAULTS = (OSError, TransportError, serial.SerialException, struct.error, ValueError)
 
 
+_GONE = " is gone: unplugged, or its power is off"
 RESTLESS = (
     "the node starts over and over, and never comes to its prompt: write its whole flash anew"
     " (`lamppost node flash`), or give it another board"
@@ -96,7 +97,7 @@ class Cable:
             while self._more() and time.monotonic() < until:
                 pass  # what was typed too often has been answered
         except _FAULTS as error:
-            raise CableError(f"{self.port}: {error or 'the port is gone'}") from error
+            raise CableError(f"{self.port}{_GONE}") from error
 
     def run(self, program: str, *, fresh: bool = True) -> None:
         """Stop what runs on the node, start it softly, and have it run `program`.
@@ -127,8 +128,8 @@ class Cable:
     def _unreached(self, fault: BaseException | None) -> str:
         if self._line.starts > 1:
             return f"{self.port}: {RESTLESS}"
-        if "://" not in self.port and not Path(self.port).exists():
-            return f"{self.port} is gone: unplugged, or its power is off"
+        if isinstance(fault, OSError) and not isinstance(fault, TimeoutError):
+            return f"{self.port}{_GONE}"
         return (
             f"{self.port}: no MicroPython prompt answers ({fault}): is the node powered, and is"
             " this its port?"
@@ -205,7 +206,7 @@ class Cable:
         try:
             self._transport.serial.write(line + b"\n")
         except _FAULTS as error:
-            raise CableError(f"{self.port}: {error}") from error
+            raise CableError(f"{self.port}{_GONE}") from error
 
     def close(self) -> None:
         """Give the port back."""
@@ -228,7 +229,7 @@ class Cable:
         try:
             return self._line.read(max(1, self._line.inWaiting()))
         except _FAULTS as error:
-            raise CableError(f"{self.port} is gone: unplugged, or its power is off") from error
+            raise CableError(f"{self.port}{_GONE}") from error
 
     def __enter__(self) -> Self:
         return self

@@ -21,19 +21,19 @@ def node() -> None:
 
     \b
     In order, for a board on the cable:
-      lamppost node image … -o flash.bin        the whole flash as one file, for any board
+      lamppost node image … -o flash.bin        the whole flash as one file
       lamppost node list --ask                  which port the board is at
-      lamppost node flash --image flash.bin …   put it on: the node starts and waits
-      lamppost node provision …                 its place, network, fleet; it enrols
+      lamppost node flash --image flash.bin …   put it on; it starts and waits
+      lamppost node provision …                 place, network, fleet; it enrols
 
     \b
     Later:
-      lamppost node provision …                 another place, network, server; a new claim
-      lamppost node deploy --bundle …           a release over the cable, checked by the node
+      lamppost node provision …                 a new place, network, server, claim
+      lamppost node deploy --bundle …           a release; the node checks it
       lamppost node shell …                     its prompt
       lamppost node unlock …                    the same for mpremote, where the console is locked
       lamppost node wipe …                      erase it before it is thrown away
-      lamppost node logs|diagnose|selftest …    what it says, what it is, whether it works
+      lamppost node logs|diagnose|selftest …    what it says and is; does it work
 
     What stands at the port need not be a sound node: where none answers, or one that starts over
     and over, a command ends within two minutes, in one line that says what to do next.

@@ -11,7 +11,7 @@ from ota.field import lock, session
 from ota.field.cable import Cable
 
 
-@click.command()
+@click.command(short_help="Install a release on a node, without a network.")
 @session.PORT
 @lock.KEY
 @click.option(
@@ -47,7 +47,8 @@ def deploy(
     \b
     Example:
       lamppost ota bundle-export --version 1.2.0
-      lamppost node deploy --port /dev/ttyUSB0 --bundle lamppost-esp32-1.2.0.offline.zip
+      lamppost node deploy --port /dev/ttyUSB0 \\
+        --bundle lamppost-esp32-1.2.0.offline.zip
     """  # noqa: D301 - \b keeps click from joining lines
     bundle = offline.load(path)
     with Cable(port, key) as cable, session.bar("installing", quiet=as_json) as progress:

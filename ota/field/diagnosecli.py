@@ -20,7 +20,7 @@ _restart = click.option(
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object, for scripts.")
 
 
-@click.command()
+@click.command(short_help="Tell what a node is, how it fares, what to do next.")
 @session.PORT
 @lock.KEY
 @_restart
@@ -40,7 +40,7 @@ def diagnose(*, port: str, key: lock.Technician | None, restart: bool, as_json: 
     \b
     Example:
       lamppost node diagnose --port /dev/ttyUSB0
-      lamppost node diagnose --port /dev/pts/3 --json | jq .findings     an emulated node
+      lamppost node diagnose --port /dev/pts/3 --json | jq .findings
     """  # noqa: D301 - \b keeps click from joining lines
     with Cable(port, key) as cable:
         report = diagnosing.diagnose(cable, restart=restart)
@@ -53,7 +53,7 @@ def diagnose(*, port: str, key: lock.Technician | None, restart: bool, as_json: 
         raise SystemExit(1)
 
 
-@click.command()
+@click.command(short_help="Run the self-test of a node: a verdict for each part.")
 @session.PORT
 @lock.KEY
 @_restart

@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ota.field import wear
 from ota.field.cable import printable
+from ota.field.diagnosis import moment
 from ota.field.findings import Finding
 from ota.field.selftest import Result
 
+_DIGITS = 12  # of a unix time
 _MARKS = {"fault": "!!", "warning": "! ", "note": "  "}
 
 
@@ -41,12 +44,13 @@ def _subjects(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if not report["ours"]:
         yield "files", ", ".join(report["files"]) or "none"
         return
-    yield (
-        "name",
-        f"{node['name'] or '?'}, site {node['site'] or '-'}, at {node['position'] or '-'}",
-    )
-    server = node["server"] or {}
-    yield "server", f"{server.get('name')} at {server.get('address')}:{server.get('port')}"
+    if report["config"]:
+        place = f"site {node['site'] or '-'}, at {node['position'] or '-'}"
+        yield "name", f"{node['name'] or '?'}, {place}"
+        server = node["server"] or {}
+        yield "server", f"{server.get('name')} at {server.get('address')}:{server.get('port')}"
+    else:
+        yield "name", "not provisioned"
     yield "console", _console(report["console"])
     yield from _release(report)
     yield from _past(report)
@@ -91,13 +95,19 @@ def _past(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if resets["last_words"]:
         yield "last words", resets["last_words"]
     for line in report["errors"]:
-        yield "error", line
+        yield "error", _dated(line)
+
+
+def _dated(line: str) -> str:
+    """Return a line of the node's log with its unix time as people write it."""
+    at, _, text = line.partition(" ")
+    return f"{moment(int(at))} {text}" if at.isdecimal() and len(at) < _DIGITS else line
 
 
 def _stores(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     box = report["outbox"] or {}
     if "waiting" in box:
-        ever = f"{box['windows']} ever, {box['lost']} lost, {box['segments']} segments"
+        ever = f"{box['windows']} ever, {box['lost']} lost; files: {box['segments']}"
         yield "outbox", f"{box['waiting']} windows wait of {ever}"
     else:
         yield "outbox", str(box.get("fault") or "none yet")
@@ -107,8 +117,8 @@ def _stores(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield "flash", f"{name}: {volume['free']} of {volume['blocks']} blocks free"
         else:
             yield "flash", f"{name}: {volume.get('fault') or 'unknown'}"
-    record = report["boot_record"]
-    yield "flash wear", f"boot record written {record['n']} times (LittleFS keeps no counts)"
+    if found := report["flash_wear"]:
+        yield "flash wear", wear.told(found)
     heap = report["heap_bytes"] or {}
     named = ", ".join(f"{name} {heap[name]}" for name in sorted(heap))
     yield "heap", f"{named} bytes, with the firmware just stopped"
@@ -121,7 +131,8 @@ def _surroundings(report: dict[str, Any]) -> Iterator[tuple[str, str]]:
     else:
         state = "not joined"
     yield "Wi-Fi", f"{wifi['ssid'] or '-'}: {state}"
-    yield "clock", f"{clock['now'] or '?'}, {clock['ahead_s']} s ahead of this laptop's"
+    way = "behind" if (clock["ahead_s"] or 0) < 0 else "ahead of"
+    yield "clock", f"{clock['now'] or '?'}, {abs(clock['ahead_s'] or 0)} s {way} this laptop's"
 
 
 def _trust(report: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ from cryptography import x509
 
 from firmware.core.names import device_id
 from ota.core import bootrecord
-from ota.field import asking
+from ota.field import asking, wear
 from ota.field.cable import Cable, CableError
 
 _CAUSES = {
@@ -55,10 +55,13 @@ def diagnose(cable: Cable, *, restart: bool = True) -> Report:
 def report(port: str, told: Mapping[str, Any], now: float) -> Report:
     """Return what was told in the report's form; `now`: the laptop's clock, unix s.
 
-    node, chip, slots, boot_record, resets, errors, parts, outbox, flash, heap_bytes, wifi, clock,
-    certificate, trust, tuf, update and console; `ours`: whether this is a node at all.
+    node, chip, slots, boot_record, resets, errors, parts, outbox, flash, flash_wear, heap_bytes,
+    wifi, clock, certificate, trust, tuf, update and console; `ours`: whether this is a node at
+    all.
     """
     config = _dict(told.get("config"))
+    outbox = _numbers(told.get("outbox"), _OUTBOX)
+    flash = {name: _numbers(told.get(f"volume {name}"), _VOLUME) for name in ("vfs", "data")}
     slots = {name: _slot(told.get(f"slot {name}")) for name in ("a", "b")}
     running = str(told.get("slot") or "").removeprefix("/data/")
     ours = bool(config or any(slots.values()))
@@ -81,8 +84,9 @@ def report(port: str, told: Mapping[str, Any], now: float) -> Report:
             for name, value in told.items()
             if name.startswith("part ")
         },
-        "outbox": _numbers(told.get("outbox"), _OUTBOX),
-        "flash": {name: _numbers(told.get(f"volume {name}"), _VOLUME) for name in ("vfs", "data")},
+        "outbox": outbox,
+        "flash": flash,
+        "flash_wear": wear.estimate(outbox, flash["data"], _record(told), _resets(told)["starts"]),
         "heap_bytes": _numbers(told.get("heap"), ("free", "used")),
         "wifi": _wifi(told, config),
         "clock": _clock(told, now),

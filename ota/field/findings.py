@@ -182,7 +182,7 @@ def _network(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
         )
     if box.get("damaged"):
         yield Finding(
-            NOTE, f"{box['damaged']} lines of the outbox are damaged", "a power cut leaves one"
+            NOTE, f"damaged lines in the outbox: {box['damaged']}", "a power cut leaves one"
         )
 
 
@@ -235,6 +235,15 @@ def _flash(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
                 "remove what does not belong there (mpremote fs ls, rm)",
             )
 
+    wear = report["flash_wear"]
+    if wear and 2 * wear["erases_per_block"] > wear["rated"]:
+        yield Finding(
+            WARNING,
+            f"data: each block has been erased some {wear['erases_per_block']} times (estimated),"
+            f" of {wear['rated']}",
+            "plan another board for this post, or longer windows (window_s)",
+        )
+
 
 def _console(report: dict[str, Any], _: datetime) -> Iterator[Finding]:
     if not report["console"]["locked"]:
@@ -263,4 +272,5 @@ def _moment(text: str) -> datetime | None:
 
 
 _ANY = (_early, _slots, _record, _resets, _tuf, _flash)
-_SITE = (_configuration, _identity, _network, _time, _console, _parts)  # of a node that has been provisioned
+# Of a node that has been provisioned.
+_SITE = (_configuration, _identity, _network, _time, _console, _parts)

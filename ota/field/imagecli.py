@@ -83,7 +83,7 @@ def image(
     out: Path,
     as_json: bool,
 ) -> None:
-    """Write the whole flash of one node as a file, for `lamppost node flash` or an emulator.
+    """Write the whole flash of a node as a file, for `lamppost node flash` or an emulator.
 
     Everything is checked first: the release's hashes, the configuration field by field, that the
     runtime is whole, for the release's chip and new enough. The old content of a board is gone
@@ -95,10 +95,10 @@ def image(
 
     \b
     Example:
-      lamppost node image --bundle lamppost-esp32-1.0.0.zip --root HOME/keys/root.json \\
+      lamppost node image --bundle lamppost-esp32-1.0.0.zip \\
+        --root HOME/keys/root.json \\
         --runtime ESP32_GENERIC-20251209-v1.27.0.bin -o flash.bin
-      lamppost node image --bundle lamppost-esp32-1.0.0.zip --root HOME/keys/root.json \\
-        --runtime ESP32_GENERIC-20251209-v1.27.0.bin -o elm-street-4.bin \\
+    One node's, on top of that:
         --config elm-street-4.json --claim claim --ca HOME/server/pki/ca.pem
     """  # noqa: D301 - \b keeps click from joining lines
     release = bundle.load(bundle_path)

@@ -10,7 +10,7 @@ from ota.field import session
 from ota.field.cable import CableError
 
 
-@click.command()
+@click.command(short_help="Follow the console of a running node.")
 @session.PORT
 @click.option(
     "--level",

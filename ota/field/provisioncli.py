@@ -16,7 +16,7 @@ from ota.field.provision import Result, Wishes
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.command(short_help="Give a node its place, network and fleet, over its cable.")
+@click.command(short_help="Give a node its place, network and fleet.")
 @session.PORT
 @lock.KEY
 @click.option(

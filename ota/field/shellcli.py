@@ -13,7 +13,7 @@ from ota.field.bridge import Bridge
 from ota.field.cable import Cable, CableError
 
 
-@click.command(short_help="Open the node's MicroPython prompt.")
+@click.command(short_help="Open a node's MicroPython prompt.")
 @session.PORT
 @lock.KEY
 def shell(*, port: str, key: lock.Technician | None) -> None:

@@ -12,7 +12,7 @@ from ota.field import wipe as wiping
 from ota.field.cable import Cable
 
 
-@click.command(short_help="Erase a node before disposal: identity, configuration, readings.")
+@click.command(short_help="Erase a node before it is thrown away.")
 @session.PORT
 @lock.KEY
 @click.option(

@@ -245,6 +245,39 @@ def test_the_self_test_passes_and_fails_part_by_part(node):
     assert node.lamp.dark_s == 0
 
 
+KEEP = """
+from firmware.ports import unix
+from firmware.tasks.outbox import Outbox
+box = Outbox(unix.Storage(), unix.random)
+air = {each: [60, 12.2, 10.1, 14.5] for each in ("pm1", "pm25", "pm10", "humidity")}
+entry = {"t": 1780000000, "len": 600, "exp": 60, "streams": air}
+for _ in range(%d):
+    box.add(entry)
+    for at, name, last in box.pending(): pass
+    box.acknowledge(at, name, last["seq"])
+print("@[1]")
+"""
+
+
+def test_the_wear_of_the_flash_is_estimated_as_it_is(node):
+    """The emulated flash counts what LittleFS does not."""
+    first, blocks = (part // 4096 for part in node.flash.partitions["data"])
+    before = sum(node.flash.wear[first : first + blocks])
+    was = diagnosed(node)[0]["flash_wear"]
+    with Cable(node.serial) as cable:
+        cable.run(KEEP % 500)
+        assert list(cable.lines(60)) == ["@[1]", ""]
+    told = diagnosed(node)[0]["flash_wear"]
+    assert told["windows"] - was["windows"] >= 500
+    assert (told["estimated"], told["rated"]) == (True, 100_000)
+    worn = sum(node.flash.wear[first : first + blocks]) - before
+    each = worn / told["blocks_in_turn"]
+    assert each <= told["erases_per_block"] - was["erases_per_block"] + 1 <= 1.5 * each + 2
+    assert f"estimated {told['erases_per_block']} of 100000" in lamppost(
+        "diagnose", "--port", node.serial
+    )
+
+
 @pytest.mark.filterwarnings("ignore:set(Daemon|Name)")  # pySerial 3.5's own
 def test_a_node_behind_rfc2217_answers_as_one_at_the_desk(node):
     with SerialSocket(node.serial, rfc2217=True) as served:

@@ -16,6 +16,7 @@ from provisioned import blank
 from ota.field import cable as cables
 from ota.field import cli, session
 from ota.field import provision as provisioning
+from ota.field.bridge import Bridge
 from ota.field.cable import Cable, CableError
 from ota.field.server import Server
 from sim import flashfiles
@@ -135,6 +136,7 @@ def keeps_what_it_has_when_anything_fails(city, node, common, monkeypatch):
     _, error = lamppost(city, *post(city, node, common, "x" * 65), status=2)
     assert "configuration: name: must be a string of 1 to 64 characters" in error
     assert etc(node) == before
+    pulled_amid_the_writing(city, node, before)
     cut_amid_the_writing(city, node, before, monkeypatch)
     meets_a_full_flash(city, node, common, before)
     told = json.loads(lamppost(city, *post(city, node, common, "Pier 5"), "--json")[0])
@@ -144,6 +146,25 @@ def keeps_what_it_has_when_anything_fails(city, node, common, monkeypatch):
     assert json.loads(after["config.json"])["name"] == "Pier 5"
     assert after["identity"] != before["identity"]
     assert not [name for name in after if name.endswith(".put")]
+
+
+def pulled_amid_the_writing(city, node, before):
+    """The node keeps its power, and waits at its prompt for the cable to come back."""
+    served = Bridge(node.serial)
+
+    def pull(done, _total):
+        if done > 700:
+            served.close()
+
+    document, wishes = json.loads(before["config.json"]), provisioning.Wishes(name="Pier 4")
+    with (
+        Server(city.access["LAMPPOST_URL"], city.access["LAMPPOST_TOKEN"], None) as server,
+        Cable(served.path) as cable,
+        pytest.raises(CableError, match="is gone: unplugged, or its power is off"),
+    ):
+        provisioning.provision(cable, server, document, wishes, pull)
+    kept = etc(node)
+    assert {name: kept[name] for name in before} == before
 
 
 def cut_amid_the_writing(city, node, before, monkeypatch):

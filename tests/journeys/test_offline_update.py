@@ -15,6 +15,7 @@ from ota.build import offline
 from ota.core import bootrecord
 from ota.field import cable as cables
 from ota.field import deploy as deploying
+from ota.field.bridge import Bridge
 from ota.field.cable import Cable, CableError
 from ota.field.deploy import DeployError, deploy
 from sim import flashfiles
@@ -165,7 +166,16 @@ def test_what_is_refused_or_interrupted_harms_nothing_and_can_be_repeated(
 
 
 def interrupted(node, bundle, monkeypatch):
-    """Cut the power amid a transfer, then install over a line that loses bytes."""
+    """Pull the cable, cut the power amid a transfer, then install over a line that loses bytes."""
+    served = Bridge(node.serial)
+
+    def pull(sent, _total):
+        if sent > 200:
+            served.close()
+
+    with Cable(served.path) as cable, pytest.raises(CableError, match="is gone: unplugged"):
+        deploying.deploy(cable, bundle, pull)
+    assert runs(node) == "1.0.0"
     served = []
 
     def power_cut(sent, _total):
