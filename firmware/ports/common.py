@@ -162,7 +162,8 @@ class Storage:
     def free_blocks(self, path: str = "/data") -> int:
         """Count the free 4 KiB blocks."""
         stat = os.statvfs(self._root + path)
-        return stat[0] * stat[3] // _BLOCK_BYTES
+        free = stat[3] if 0 <= stat[3] <= stat[2] else 0  # full, LittleFS counts some blocks twice
+        return stat[0] * free // _BLOCK_BYTES
 
     def _stat(self, path: str) -> tuple | None:
         try:

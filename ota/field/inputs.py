@@ -61,7 +61,9 @@ def root(path: Path) -> bytes:
             raise FieldError(f"root metadata {path} is {metadata.signed.type} metadata")
         metadata.verify_delegate("root", metadata)
     except (TufError, ValueError) as error:
-        raise FieldError(f"root metadata {path}: {error}") from error
+        raise FieldError(
+            f"root metadata {path}: {error}; it is HOME/keys/root.json of `lamppost ota init`"
+        ) from error
     if len(data) > limits.ROOT_BYTES:
         raise FieldError(
             f"root metadata {path}: {len(data)} bytes, a node reads {limits.ROOT_BYTES}"

@@ -278,6 +278,32 @@ def test_the_wear_of_the_flash_is_estimated_as_it_is(node):
     )
 
 
+FILL = """
+import os
+with open("/data/big", "wb") as file:
+    for _ in range(os.statvfs("/data")[3]): file.write(bytes(4096))
+print("@%s" % os.statvfs("/data")[3])
+"""
+
+
+def test_a_full_file_system_is_told_and_stops_nothing(node):
+    """LittleFS counts some blocks twice then: more are used than there are."""
+    with Cable(node.serial) as cable:
+        cable.run(FILL)
+        (said, _) = cable.lines(60)
+        assert not 0 <= int(said[1:]) <= 480
+    told, found = diagnosed(node)
+    assert told["flash"]["data"]["free"] == 0
+    assert "remove what" in found["data: 0 of 480 blocks are free, 24 needed"]["next"]
+    assert "pass  firmware" in lamppost("selftest", "--port", node.serial)
+    mark = node.console.length
+    with Cable(node.serial) as cable:
+        cable.run("import os\nos.remove('/data/big')")
+        list(cable.lines(20))
+        session.restart(cable)
+    node.wait_text("sample: window", 30, since=mark)
+
+
 @pytest.mark.filterwarnings("ignore:set(Daemon|Name)")  # pySerial 3.5's own
 def test_a_node_behind_rfc2217_answers_as_one_at_the_desk(node):
     with SerialSocket(node.serial, rfc2217=True) as served:

@@ -42,6 +42,12 @@ def sizes(folder: str) -> dict:
     return found
 
 
+def free(path: str) -> int:
+    """Count the free blocks of a file system; full, LittleFS counts some blocks twice."""
+    stat = os.statvfs(path)
+    return stat[3] if 0 <= stat[3] <= stat[2] else 0
+
+
 def tell() -> None:
     """Tell."""
     slot = sys.path[0] if sys.path else ""
@@ -56,7 +62,7 @@ def tell() -> None:
         "name": str(config.get("name", "")),
         "site": str(config.get("site", "")),
         "files": sizes("/etc"),
-        "free": os.statvfs("/")[3],
+        "free": free("/"),
         "locked": sorted(getattr(sys.modules.get("startup"), "keys", None) or ()),
         "roots": [keys("/etc/root.json"), keys("/data/tuf/root.json")],
     }

@@ -182,7 +182,8 @@ def digest_of(path: str, size: int, buffer: memoryview) -> str:
 def volume(path: str) -> dict:
     """Count the blocks of a file system."""
     stat = os.statvfs(path)
-    return {"block_bytes": stat[0], "blocks": stat[2], "free": stat[3]}
+    free = stat[3] if 0 <= stat[3] <= stat[2] else 0  # full, LittleFS counts some blocks twice
+    return {"block_bytes": stat[0], "blocks": stat[2], "free": free}
 
 
 def log() -> list:
