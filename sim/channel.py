@@ -28,7 +28,8 @@ answers whose sequence number it does not wait for.
     A  ADC          pin (u8) → microvolts (u32)
     W  Wi-Fi        0 → active (u8), MicroPython's status (u16), RSSI in dBm (i8);
                     1, on (u8); 2, length of SSID (u8), SSID, password; 3 (leave)
-    K  keys         whether Ctrl-C interrupts (u8); while it does not, output is bytes, not text
+    K  keys         whether Ctrl-C interrupts (u8); while it does not, what a program
+                    from the prompt puts out is bytes, not text
 """
 
 import socket

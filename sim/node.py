@@ -237,7 +237,8 @@ class Node:
         elif op == "Q":
             self._prompt()
         else:
-            self._terminal.bytes_only(not payload[0])
+            # A firmware that has Ctrl-C off prints text all the same.
+            self._terminal.bytes_only(self.state == "prompt" and not payload[0])
 
     def _ready(self) -> None:
         self.state, self._quick = "running", 0

@@ -222,7 +222,7 @@ class Cable:
                 line, self._read = self._read[:at], self._read[at + 1 :]
                 return line, mark
             if len(self._read) > _LINE_MAX or time.monotonic() > until:
-                raise _SilentError(f"{self.port}: the node has fallen silent; try again")
+                raise _SilentError(f"{self.port}: the node has fallen silent")
             self._read += self._more()
 
     def _more(self) -> bytes:

@@ -16,6 +16,7 @@ from provisioned import blank
 from ota.field import cable as cables
 from ota.field import cli, session
 from ota.field import provision as provisioning
+from ota.field import wipe as wiping
 from ota.field.bridge import Bridge
 from ota.field.cable import Cable, CableError
 from ota.field.server import Server
@@ -92,7 +93,7 @@ def test_a_node_is_provisioned_moved_looked_into_and_wiped(city, node, common, m
     is_provisioned(city, node, common)
     keeps_what_it_has_when_anything_fails(city, node, common, monkeypatch)
     is_looked_into(city, node)
-    is_wiped(city, node)
+    is_wiped(city, node, monkeypatch)
 
 
 def is_listed_and_refuses(city, node, common):
@@ -246,7 +247,7 @@ def is_looked_into(city, node):
     node.wait_text("sample: window", 20, since=mark)
 
 
-def is_wiped(city, node):
+def is_wiped(city, node, monkeypatch):
     identity = etc(node)["identity"]
     key = identity[2 : 2 + int.from_bytes(identity[:2], "big")]
     secret = key[7:39]  # SEC1: the private number itself
@@ -260,8 +261,15 @@ def is_wiped(city, node):
     _, error = lamppost(city, *wipe, "--yes-wipe", "Pier 5", status=2, LAMPPOST_TOKEN="lp_none")
     assert "nothing was erased" in error
     assert city.device(node)["state"] == "active"
+    monkeypatch.setattr(wiping, "_SILENCE_S", 2.0)
+    node.cut_power_at(100, "erase")
+    _, error = lamppost(city, *wipe, "--yes-wipe", "Pier 5", status=2)
+    assert "the node has fallen silent" in error
+    assert "not all is erased; give the command again" in error
+    monkeypatch.undo()
+    node.power_on()
     mark = node.console.length
-    told = json.loads(lamppost(city, *wipe, "--yes-wipe", "Pier 5", "--json")[0])
+    told = json.loads(lamppost(city, *wipe, "--yes-wipe", node.id, "--json")[0])
     assert (told["id"], told["retired"]) == (node.id, True)
     assert told["blocks"] == (0x20000 + 0x1E0000 + 0x6000) // 4096
     assert city.device(node)["state"] == "retired"
