@@ -7,6 +7,7 @@ word says what the line is; "fault" ends a program, with the reason.
 import contextlib
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ota.build.errors import FieldError
 from ota.field.cable import Cable
 
 _SILENCE_S = 30.0
+_IMPORT = re.compile(r"^from (\w+) import .*$", re.MULTILINE)
 _PIECE_BYTES = 384
 _INLINE_BYTES = 100  # what LittleFS keeps within the directory
 _SPARE_BLOCKS = 3  # directories and a log that moves on
@@ -76,8 +78,22 @@ class About:
 
 
 def program(name: str) -> str:
-    """Return the text of a program of onboard/."""
-    return resources.files("ota.field").joinpath(f"onboard/{name}.py").read_text("utf-8")
+    """Return the text of a program of onboard/, with what it imports from there in its place."""
+    folder, within = resources.files("ota.field").joinpath("onboard"), {name}
+
+    def text(module: str) -> str:
+        return _IMPORT.sub(included, folder.joinpath(f"{module}.py").read_text("utf-8"))
+
+    def included(line: re.Match[str]) -> str:
+        module = line[1]
+        if not folder.joinpath(f"{module}.py").is_file():
+            return line[0]  # MicroPython's own
+        if module in within:
+            return ""
+        within.add(module)
+        return text(module)
+
+    return text(name)
 
 
 def words(line: str) -> list[Any] | None:

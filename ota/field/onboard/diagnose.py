@@ -9,8 +9,6 @@ Lines to the laptop begin with "@" and are JSON: [name, value], a fault as {"fau
 The laptop adds the last line, a call of `main`.
 """
 
-import asyncio
-import gc
 import json
 import os
 import sys
@@ -20,75 +18,14 @@ from hashlib import sha256
 
 import machine
 
+from parts import parts
+from telling import ask, learn_secrets, read, tell, text
+
 _WATCHDOG_MS = 600_000
-_FILE_BYTES = 8192
 _LOG_LINES = 12
 _DAMAGED_MAX = 8
-_READ_S = 6
-_FRAME = 32
-_HIDDEN = "(hidden)"
-_SECRET_MIN = 4  # shorter ones are no secrets, and would blot out half of all words
 _TOLD = ("v", "name", "site", "position", "time_zone", "server", "time_servers", "window_s")
 _TOLD_TOO = ("sample_s", "poll_s", "heartbeat_s", "parts", "streams", "light")
-
-_secrets: list = []
-
-
-def tell(name: str, value: object) -> None:
-    """Tell the laptop; what is secret never goes."""
-    print("@" + json.dumps([name, clean(value)]))
-
-
-def clean(value):  # noqa: ANN001, ANN201 - what JSON has
-    """Cut what is secret out of every text."""
-    if type(value) is str:
-        for secret in _secrets:
-            value = value.replace(secret, _HIDDEN)
-    elif type(value) is dict:
-        return {name: clean(value[name]) for name in value}
-    elif type(value) in (list, tuple):
-        return [clean(each) for each in value]
-    return value
-
-
-def ask(name: str, function, *args: object) -> None:  # noqa: ANN001
-    """Tell what a function finds, or why it does not."""
-    try:
-        found = function(*args)
-    except Exception as error:
-        found = {"fault": "%s: %s" % (type(error).__name__, error)}
-    tell(name, found)
-    gc.collect()
-
-
-def read(path: str, limit: int = _FILE_BYTES) -> bytes | None:
-    """Read at most `limit` bytes of a file; None when there is none."""
-    try:
-        with open(path, "rb") as file:
-            return file.read(limit)
-    except OSError:
-        return None
-
-
-def text(data: bytes | None) -> str | None:
-    """Give bytes as printable ASCII."""
-    if data is None:
-        return None
-    return "".join([chr(each) if 32 <= each < 127 or each == 10 else "?" for each in data])
-
-
-def learn_secrets() -> None:
-    """Note what must never be told: password and claim, wherever else they may stand."""
-    words: list = [text(read("/etc/claim", 256))]
-    for path in ("/etc/config.json", "/data/config.json"):
-        try:
-            word = json.loads(read(path) or b"{}")["wifi"]["password"]
-            words += [word, text(word.encode())]
-        except (ValueError, KeyError, TypeError, RuntimeError, AttributeError):
-            continue
-    for word in [(each or "").strip() for each in words]:
-        if len(word) >= _SECRET_MIN and word not in _secrets:
-            _secrets.append(word)
 
 
 def config(path: str) -> dict | None:
@@ -242,90 +179,6 @@ def outbox() -> dict | None:
                 )
             told["damaged"] += reader.damaged
     return told
-
-
-class Tap:
-    """Stands between a driver and its bus, and keeps what came over it last."""
-
-    def __init__(self, bus) -> None:  # noqa: ANN001 - as in machine
-        self._bus = bus
-        self.raw = None
-
-    def __getattr__(self, name: str):  # noqa: ANN204 - whatever the bus has
-        return getattr(self._bus, name)
-
-    def readfrom_mem(self, address: int, register: int, count: int) -> bytes:
-        """Read registers of an I2C part."""
-        data = self._bus.readfrom_mem(address, register, count)
-        self.raw = hexlify(data).decode()
-        return data
-
-    def read(self, *count: int) -> bytes | None:
-        """Read what a UART has received."""
-        data = self._bus.read(*count)
-        if data:
-            self.raw = ((self.raw or "") + hexlify(data).decode())[-2 * _FRAME :]
-        return data
-
-    def read_u16(self) -> int:
-        """Read an ADC."""
-        self.raw = self._bus.read_u16()
-        return self.raw
-
-
-def driver(part: dict) -> tuple:
-    """Make a part's driver, its bus tapped: (driver, tap)."""
-    kind = part["driver"]
-    if kind == "pms5003":
-        from firmware.drivers.pms5003 import PMS5003
-
-        uart = machine.UART(part["uart"], baudrate=9600, tx=part["tx"], rx=part["rx"])
-        tap = Tap(uart)
-        return PMS5003(tap), tap
-    if kind == "bme280":
-        from firmware.drivers.bme280 import BME280
-
-        pins = machine.Pin(part["scl"]), machine.Pin(part["sda"])
-        tap = Tap(machine.I2C(part["i2c"], scl=pins[0], sda=pins[1]))
-        return BME280(tap, part.get("address", 0x76)), tap
-    if kind == "ambient":
-        from firmware.drivers.ambient import Ambient
-
-        tap = Tap(machine.ADC(machine.Pin(part["pin"]), atten=machine.ADC.ATTN_11DB))
-        return Ambient(tap, part["lux_full_scale"]), tap
-    raise ValueError("this version of `lamppost node` does not know the driver " + kind)
-
-
-def reading(part: dict) -> dict:
-    """Read a part once: its values, and the bytes that they were made of."""
-    if part["driver"] == "lamp":
-        return {"driver": "lamp", "values": {}, "raw": None, "fault": "", "driven": False}
-    told = {"driver": part["driver"], "values": {}, "raw": None, "fault": ""}
-    tap = None
-    try:
-        made, tap = driver(part)
-        told["values"] = asyncio.run(asyncio.wait_for(made.read(), _READ_S))
-    except Exception as error:
-        told["fault"] = "%s: %s" % (type(error).__name__, error)
-    if tap:
-        told["raw"] = tap.raw
-    return told
-
-
-def parts() -> None:
-    """Read every part of the configuration that is in force."""
-    from firmware.core import config as rules
-
-    found = None
-    for path in ("/etc/config.json", "/data/config.json"):
-        try:
-            found = rules.parse(read(path) or b"")
-            break
-        except Exception:  # noqa: S112 - said elsewhere; the last valid one is in force
-            continue
-    for name, part in (found["parts"] if found else {}).items():
-        machine.WDT(timeout=_WATCHDOG_MS)
-        ask("part " + name, reading, part)
 
 
 def listing(path: str) -> list:
