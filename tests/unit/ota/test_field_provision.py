@@ -55,6 +55,8 @@ class Wire:
         if self._fault:
             raise CableError(self._fault)
 
+    console = lines
+
 
 class Office(http.server.BaseHTTPRequestHandler):
     """Answers as told: {path: (status, body)}."""
