@@ -19,9 +19,9 @@ _CONFIG_LIMIT = 4096
 _PIECE_BYTES = 128
 _UPDATE_MORE_BYTES = 2048  # an update's TLS has so much to spare: nothing is measured beside it
 _RESIDENT = (
+    "ota.core.errors",
     "firmware.tasks.clock",
     "firmware.tasks.network",
-    "ota.core.errors",
     "ota.device.http",
     "firmware.tasks.identity",
     "firmware.tasks.update",

@@ -8,7 +8,7 @@ import asyncio
 
 from ota.device import http
 
-from firmware.tasks import measuring
+from firmware.tasks import clock, measuring
 from firmware.tasks.loading import let_go
 
 IDENTITY = "/etc/identity"
@@ -44,7 +44,10 @@ async def run(node) -> None:
         renewed = False
         while not renewed:
             await asyncio.sleep(wait_s)
-            renewed = node.clock.synced and node.clock.now() >= due_s and await renew(node)
+            due = node.clock.synced and node.clock.now() >= due_s
+            if due and not node.date_s:  # or a time server lies
+                due = await clock.hear(node) and node.clock.now() >= due_s
+            renewed = due and await renew(node)
             wait_s = _LOOK_S if node.clock.synced else 60
 
 

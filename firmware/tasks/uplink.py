@@ -8,12 +8,11 @@ read at all is sent window by window to find the one at fault. Refusals of the n
 import asyncio
 import json
 
-from ota.core.errors import OtaError, Untrusted, reason
+from ota.core.errors import OtaError
 
 from firmware.core import senml
 from firmware.tasks import clock
 
-_TIMED = "/tuf/metadata/timestamp.json"  # small, and on every server; the answer's head counts
 _IDLE_S = 60
 _BACKOFF_S = 5
 _BACKOFF_MAX_S = 900
@@ -34,7 +33,7 @@ async def run(node) -> None:
             continue
         if node.date_s:
             status, after_s, answer = await send(node, pack)
-        elif await hear(node):
+        elif await clock.hear(node):
             continue  # by what it said, windows may be dated otherwise
         else:
             status, after_s, answer = 0, 0, {}
@@ -82,19 +81,6 @@ async def pause(node) -> None:
         await asyncio.wait_for(node.filled.wait(), _IDLE_S)
     except asyncio.TimeoutError:
         pass
-
-
-async def hear(node) -> bool:
-    """Have the server tell the time, before anything goes out that a time server has dated."""
-    try:
-        response = await node.client.request("GET", _TIMED)
-    except (OtaError, OSError) as error:
-        node.console.warn("uplink", reason(error))
-        if isinstance(error, Untrusted):
-            clock.turn(node)
-        return False
-    clock.take_date(node, response.headers)
-    return True
 
 
 async def send(node, pack) -> tuple:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime as dt
+import email.utils
 from base64 import b64decode, b64encode
 
 import faketime
@@ -96,6 +97,7 @@ def play(monkeypatch, est, files, seconds=60, before=lambda _node: None):
         node = faketime.node()
         node.storage.files.update(files)
         node.clock.set(T, "sntp")
+        node.date_s = 1
         node.online.set()
         before(node)
         task = asyncio.create_task(identity.run(node))
@@ -222,6 +224,23 @@ def test_it_does_not_renew_before(monkeypatch):
     files = enrolled(monkeypatch)
     est = Est(good)
     play(monkeypatch, est, files, 7100, lambda node: node.clock.set(DUE - 7200, "sntp"))
+    assert est.asked == []
+
+
+def test_a_time_servers_word_alone_makes_no_renewal_due(monkeypatch):
+    def lied_to(node):
+        node.clock.set(DUE + 86_400, "sntp")
+        node.date_s = 0
+
+    async def tell(method, path, *_rest, **_options):
+        assert (method, path[:5]) == ("GET", "/tuf/")
+        return Response(200, {"date": email.utils.formatdate(T + 60, usegmt=True)}, 0)
+
+    files = enrolled(monkeypatch)
+    est = Est(good)
+    est.request = tell
+    node = play(monkeypatch, est, files, before=lied_to)
+    assert node.clock.source == "date"
     assert est.asked == []
 
 
