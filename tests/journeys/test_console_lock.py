@@ -14,7 +14,7 @@ from ota.build import cards, keys, release, sources
 from ota.field import lock
 from ota.field.cable import Cable
 from ota.field.cli import node as cli
-from ota.field.image import factory_files, flash_image
+from ota.field.image import Site, factory_files, flash_image
 from sim import flashfiles
 from sim.clock import Clock
 from sim.node import Node
@@ -58,7 +58,7 @@ def node(tmp_path_factory, config):
     path = tmp_path_factory.mktemp("node") / "flash.bin"
     packed = json.dumps(config).encode()
     path.write_bytes(
-        flash_image(None, *factory_files(built, packed, b"c" * 32, b"{}", b"\x30\x00"))
+        flash_image(None, *factory_files(built, b"{}", Site(packed, b"c" * 32, [b"\x30\x00"])))
     )
     clock = Clock()
     with Node(path, wiring=wire(CONFIG, clock, StillAir()), clock=clock) as made:
