@@ -6,7 +6,7 @@ bootloader, its flash and its memory. The figures of the budget are the firmware
 
 import pytest
 
-from hil_tests.budget import figures, within_budget
+from hil_tests.budget import above_the_least, figures
 from hil_tests.rigs.rig import flash_of
 from ota.boards import BOARDS
 from ota.field.partitions import EIGHT_MB
@@ -38,7 +38,7 @@ def test_a_release_brings_its_micropython(rig, city, told, tmp_path):
         node.close()
     told["MicroPython brought"] = f"{built['runtime']} bytes"
     told["lowest in its update"] = lowest = figures(text, "update: memory at the lowest")
-    within_budget(lowest)
+    above_the_least(lowest)
     path = flash_of(node)
     data = flashfiles.read(path, "data")
     assert (data["a/app"], data["b/app"]) == (b"ota_0", b"ota_1")

@@ -109,12 +109,12 @@ def test_nothing_that_it_uses_grows(rig, city, node, soak_s, told):
     city.wait_action(city.rollout("1.1.0", node), node, "confirmed", 90 * rig.patience)
     lowest = budget.figures(node.console.since(mark), "update: memory at the lowest")
     told["lowest in the update"] = lowest
-    budget.within_budget(lowest)
+    budget.above_the_least(lowest)
     node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
     soak.half(soak_s / 2)
     for half, (text, seen) in zip(("before", "after"), soak.halves, strict=True):
         for each in budget.series(text, _TLS):
-            budget.within_budget(each)
+            budget.above_the_least(each)
         for name, values in seen.items():
             told[f"{name} {half} the update"] = holds(name, values)
     windows.wait_arrived(city, node, 90 * rig.patience)

@@ -37,15 +37,12 @@ _MODULES = (
 
 async def run(node) -> None:
     """Have the trial judged, if this is one; then look after updates, for ever."""
-    from ota.device import swap
-
-    if swap.load(DATA)["state"] == "trying":
+    if _is_trial():
         from firmware.tasks import trial
 
         await trial.judge(node, poll)
         del trial
-    del swap
-    let_go(*_MODULES)
+        let_go(*_MODULES)
     await node.enrolled.wait()
     verify_s = node.clock.uptime_s() + node.config["verify_s"]
     while True:
@@ -69,6 +66,15 @@ async def run(node) -> None:
             del drift
             let_go(*_MODULES)
         await asyncio.sleep(wait_s)
+
+
+def _is_trial() -> bool:
+    from ota.device import swap
+
+    found = swap.load(DATA)["state"] == "trying"
+    del swap
+    let_go(*_MODULES)
+    return found
 
 
 async def turn(node) -> int:

@@ -95,7 +95,9 @@ def _states(rig, city, node, bare):
     city.wait_action(rollout, node, "confirmed", 60 * rig.patience)
     update_s = rig.cpu_s(node) - began_s
     said = node.console.since(mark)
-    yield from _free("an update, at the lowest", figures(said, "memory at the lowest"), bare)
+    yield from _free(
+        "an update, at the lowest", figures(said, "update: memory at the lowest"), bare
+    )
     name = "a one-line update, from offer to confirmation: CPU of the emulator"
     yield _row(name, update_s, "s", start_s, "one start in the same run")
 
