@@ -152,8 +152,10 @@ class Cable:
                         return None
                     if name := self._opened(heard):
                         return name
+        except TimeoutError:
+            raise  # the time for all of it is up: `run` knows why
         except _FAULTS as error:
-            raise CableError(f"{self.port}: {error or 'the port is gone'}") from error
+            raise CableError(f"{self.port}{_GONE}") from error
         return None
 
     def _opened(self, heard: bytes) -> str | None:
@@ -228,6 +230,8 @@ class Cable:
     def _more(self) -> bytes:
         try:
             return self._line.read(max(1, self._line.inWaiting()))
+        except TimeoutError:
+            raise
         except _FAULTS as error:
             raise CableError(f"{self.port}{_GONE}") from error
 
