@@ -53,12 +53,11 @@ class Memory(common.Memory):
 
     def figures(self) -> dict:
         """Measure free bytes: the GC heap's own, the IDF heap's and its largest block."""
-        free, largest = _idf()
-        both = gc.mem_free()  # it counts the largest IDF block as if it were ours
-        while _idf()[1] != largest:  # a packet came or went meanwhile
+        while True:
             free, largest = _idf()
-            both = gc.mem_free()
-        return {"heap_free": both - largest, "idf_free": free, "idf_largest": largest}
+            both = gc.mem_free()  # it counts the largest IDF block as if it were ours
+            if _idf()[1] == largest:  # no packet came or went meanwhile
+                return {"heap_free": both - largest, "idf_free": free, "idf_largest": largest}
 
 
 def _idf() -> tuple:
