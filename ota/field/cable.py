@@ -21,7 +21,7 @@ from mpremote.transport_serial import SerialTransport
 
 from ota.build.errors import FieldError
 from ota.field import lock
-from ota.field.line import STARTS, Line
+from ota.field.line import STARTS, LateError, Line
 
 _BAUD = 115_200
 _READ_S = 0.2
@@ -43,7 +43,7 @@ _LINE_MAX = 1 << 16
 _FAULTS = (OSError, TransportError, serial.SerialException, struct.error, ValueError)
 
 
-_GONE = " is gone: unplugged, or its power is off"
+GONE = " is gone: unplugged, or its power is off"
 RESTLESS = (
     "the node starts over and over, and never comes to its prompt: write its whole flash anew"
     " (`lamppost node flash`), or give it another board"
@@ -97,7 +97,7 @@ class Cable:
             while self._more() and time.monotonic() < until:
                 pass  # what was typed too often has been answered
         except _FAULTS as error:
-            raise CableError(f"{self.port}{_GONE}") from error
+            raise CableError(f"{self.port}{GONE}") from error
 
     def run(self, program: str, *, fresh: bool = True) -> None:
         """Stop what runs on the node, start it softly, and have it run `program`.
@@ -117,7 +117,7 @@ class Cable:
                     if fresh:
                         self._transport.enter_raw_repl(timeout_overall=_BOOT_S)
                     self._transport.exec_raw_no_follow(program)
-            except _FAULTS as error:
+            except (LateError, *_FAULTS) as error:
                 fault, self._met = error, False
             else:
                 self._line.until = math.inf
@@ -128,8 +128,8 @@ class Cable:
     def _unreached(self, fault: BaseException | None) -> str:
         if self._line.starts > 1:
             return f"{self.port}: {RESTLESS}"
-        if isinstance(fault, OSError) and not isinstance(fault, TimeoutError):
-            return f"{self.port}{_GONE}"
+        if isinstance(fault, OSError):
+            return f"{self.port}{GONE}"
         return (
             f"{self.port}: no MicroPython prompt answers ({fault}): is the node powered, and is"
             " this its port?"
@@ -152,10 +152,8 @@ class Cable:
                         return None
                     if name := self._opened(heard):
                         return name
-        except TimeoutError:
-            raise  # the time for all of it is up: `run` knows why
         except _FAULTS as error:
-            raise CableError(f"{self.port}{_GONE}") from error
+            raise CableError(f"{self.port}{GONE}") from error
         return None
 
     def _opened(self, heard: bytes) -> str | None:
@@ -208,7 +206,7 @@ class Cable:
         try:
             self._transport.serial.write(line + b"\n")
         except _FAULTS as error:
-            raise CableError(f"{self.port}{_GONE}") from error
+            raise CableError(f"{self.port}{GONE}") from error
 
     def close(self) -> None:
         """Give the port back."""
@@ -230,10 +228,8 @@ class Cable:
     def _more(self) -> bytes:
         try:
             return self._line.read(max(1, self._line.inWaiting()))
-        except TimeoutError:
-            raise
         except _FAULTS as error:
-            raise CableError(f"{self.port}{_GONE}") from error
+            raise CableError(f"{self.port}{GONE}") from error
 
     def __enter__(self) -> Self:
         return self

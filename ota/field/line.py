@@ -9,10 +9,14 @@ STARTS = (b"rst:0x", b"ESP-ROM:", b"boot: slot ", b"main: release ")
 _START_BYTES = max(map(len, STARTS)) - 1
 
 
+class LateError(Exception):
+    """The time for all of it is up; no fault of the port."""
+
+
 class Line:
     """The port as mpremote reads it, which waits for ever where a node is never silent.
 
-    What is read after `until` (of time.monotonic) is a TimeoutError; `starts` counts what was read
+    What is read after `until` (of time.monotonic) is a LateError; `starts` counts what was read
     of a chip's starts.
     """
 
@@ -39,7 +43,7 @@ class Line:
 
     def _check(self) -> None:
         if time.monotonic() > self.until:
-            raise TimeoutError("no prompt in time")
+            raise LateError("no prompt in time")
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._port, name)

@@ -16,7 +16,7 @@ from typing import Any
 
 import serial
 
-from ota.field.cable import CableError, diagnosis, printable
+from ota.field.cable import GONE, CableError, diagnosis, printable
 
 try:
     import termios
@@ -127,7 +127,7 @@ def follow(port: str) -> Iterator[Line]:
                 data = source.read(max(1, source.in_waiting))
             except (*_FAULTS, TypeError) as error:  # TypeError: pySerial of a port just closed
                 yield from reader.flush()
-                raise CableError(f"{port} is gone: unplugged, or its power is off") from error
+                raise CableError(f"{port}{GONE}") from error
             if data:
                 yield from reader.feed(data, time.time())
 
