@@ -25,16 +25,16 @@ class Bridge:
             if self._door in ready:
                 self._hang_up()
                 self._client = self._door.accept()[0]
-            elif self._client in ready and not (typed := _received(self._client)):
+            elif self._client in ready and not (typed := received(self._client)):
                 self._hang_up()
             elif self._client in ready:
-                _sent(line, typed)
+                sent(line, typed)
             if line in ready:
-                said = _received(line)
+                said = received(line)
                 if not said:
                     return
                 self._heard(said)
-                if self._client and not _sent(self._client, said):
+                if self._client and not sent(self._client, said):
                     self._hang_up()
 
     def close(self) -> None:
@@ -48,7 +48,7 @@ class Bridge:
         self._client = None
 
 
-def _received(end: socket.socket) -> bytes:
+def received(end: socket.socket) -> bytes:
     """Return what came; nothing when the other end has gone."""
     try:
         return end.recv(_READ)
@@ -56,7 +56,7 @@ def _received(end: socket.socket) -> bytes:
         return b""
 
 
-def _sent(end: socket.socket, data: bytes) -> bool:
+def sent(end: socket.socket, data: bytes) -> bool:
     """Send; False when the other end has gone."""
     try:
         end.sendall(data)

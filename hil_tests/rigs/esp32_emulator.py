@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hil_tests.rigs.around import Air, Network, TimeServer
-from hil_tests.rigs.bridge import Bridge
+from hil_tests.rigs.bridge import Bridge, received, sent
 from hil_tests.rigs.console import Console
 from hil_tests.rigs.rig import Unavailable
 from sim.city import City
@@ -209,8 +209,8 @@ class Esp32Node:
             line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
             line.settimeout(_LOOK_S)
             while process.poll() is None:
-                _sent(line, self._part.uart_read())
-                self._part.uart_write(_received(line))
+                sent(line, self._part.uart_read())  # what the chip does not take in time is lost
+                self._part.uart_write(received(line))
 
 
 def _connected(process: "subprocess.Popen[bytes]", path: Path) -> socket.socket:
@@ -225,19 +225,3 @@ def _connected(process: "subprocess.Popen[bytes]", path: Path) -> socket.socket:
         else:
             break
     return line
-
-
-def _received(line: socket.socket) -> bytes:
-    """Return what came; nothing when the time is over or the machine has gone."""
-    try:
-        return line.recv(4096)
-    except OSError:
-        return b""
-
-
-def _sent(line: socket.socket, data: bytes) -> None:
-    """Send a frame; one that the chip does not take in time is lost, as on a wire."""
-    try:
-        line.sendall(data)
-    except OSError:
-        return
