@@ -139,8 +139,8 @@ def test_every_slice_lets_the_loop_turn(figures):
 
 @pytest.mark.timeout(counted.DEADLINE_S + 60)
 def test_one_verification(figures):
-    p256 = _seconds(figures, "one:p256") / SINGLES
-    rsa = _seconds(figures, "one:rsa")
+    p256 = seconds(figures, "one:p256") / SINGLES
+    rsa = seconds(figures, "one:rsa")
     print(f"\none verification: P-256 {p256:.3f} s of CPU, RSA-PSS-3072 {rsa:.3f} s")
     assert p256 < 0.27
     assert rsa < 0.1
@@ -154,20 +154,21 @@ def test_chains(figures):
         ("both", "seven, those of timestamp and snapshot of RSA-PSS-3072"),
         ("rsa", "seven of RSA-PSS-3072"),
     ):
-        print(f"\n{title}: {_seconds(figures, name + ':'):.2f} s of CPU")
+        print(f"\n{title}: {seconds(figures, name + ':'):.2f} s of CPU")
         steps = {
             each.split(":")[1]: round(us / 1e6, 2)
             for each, (us, _) in figures.items()
             if each.startswith(name + ":")
         }
         print(steps)
-    assert _seconds(figures, "chain:") < 1.0
-    assert _seconds(figures, "rsa:") < 1.0
-    assert _seconds(figures, "both:") < 1.5
-    assert _seconds(figures, "p256:") < 2.0
+    assert seconds(figures, "chain:") < 1.0
+    assert seconds(figures, "rsa:") < 1.0
+    assert seconds(figures, "both:") < 1.5
+    assert seconds(figures, "p256:") < 2.0
 
 
-def _seconds(figures, start):
+def seconds(figures, start):
+    """Return the CPU seconds of every figure whose name starts so."""
     return sum(total for name, (total, _) in figures.items() if name.startswith(start)) / 1e6
 
 

@@ -21,7 +21,6 @@ from fleet.releases import patches
 from ota.build import release
 from ota.build.sources import collect, package_folder
 
-COMMAND = "make bench ARGS=bytes"
 LINES = {  # a small table, a task of middling size, and the longest module that is ours to change
     "core/ranges.py": ('"pm25": (0, 1000)', '"pm25": (0, 900)'),
     "tasks/update.py": ("_ERROR_WAIT_S = 60", "_ERROR_WAIT_S = 90"),
@@ -55,7 +54,6 @@ def rows():
         "unit": "bytes",
         "limit": len(image(old)),
         "against": "its files, not deflated",
-        "command": COMMAND,
     }
     yield {
         "name": "metadata of an update: targets, snapshot, timestamp",
@@ -63,7 +61,6 @@ def rows():
         "unit": "bytes",
         "limit": full,
         "against": "the whole release",
-        "command": COMMAND,
     }
 
 
@@ -122,7 +119,7 @@ def shorter(patch, size):
 def pair(name, old, new, full):
     """Yield an update's rows."""
     figure = fetched(old, new)
-    row = {"figure": figure, "unit": "bytes", "command": COMMAND}
+    row = {"figure": figure, "unit": "bytes"}
     yield {"name": f"update, {name}", **row, "limit": full, "against": "the whole release"}
     if importlib.util.find_spec("detools") is None:
         click.echo(

@@ -6,13 +6,14 @@ import time
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from row import row
+
 from ota.build import bundle
 from sim import fleet, runtime, usage
 from sim.fleet import Fleet
 from sim.nodeconfig import Pace
 from sim.office import Office
 
-COMMAND = "make bench ARGS=city"
 SIZES = (8, 50, 100)
 PACE = Pace(window_s=600, poll_s=300, sample_s=10, frame_s=2.3)  # the firmware's own defaults
 IDLE = 8
@@ -35,17 +36,23 @@ def rows():
             among = f"among {size}"
             yield row(
                 f"memory of a node {among}, all processes of the emulation",
-                (found["memory_bytes"] / size / 1000, idle_bytes / 1000, "KB (PSS)"),
+                found["memory_bytes"] / size / 1000,
+                "KB (PSS)",
+                idle_bytes / 1000,
                 f"one of {IDLE} VMs with nothing to run",
             )
             yield row(
                 f"CPU of a node {among}, sampling every {PACE.sample_s} s",
-                (found["cores"] / size * 1000, idle_cores * 1000, "ms a second"),
+                found["cores"] / size * 1000,
+                "ms a second",
+                idle_cores * 1000,
                 "a VM that wakes once a second and does nothing",
             )
             yield row(
                 f"time until {size} nodes have made their keys and enrolled",
-                (found["enrolled_s"], alone_s, "s"),
+                found["enrolled_s"],
+                "s",
+                alone_s,
                 "one node alone",
             )
 
@@ -104,16 +111,3 @@ def idle():
 def cpu_ns(pid):
     """Return the nanoseconds that a process has been on a CPU."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
-
-
-def row(name, figures, against):
-    """Give one row of the table; figures: the number, its limit, their unit."""
-    figure, limit, unit = figures
-    return {
-        "name": name,
-        "figure": figure,
-        "unit": unit,
-        "limit": limit,
-        "against": against,
-        "command": COMMAND,
-    }

@@ -13,14 +13,15 @@ from unittest import SkipTest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))  # hil_tests is no part of the package
 
+from row import row
+
 from hil_tests.budget import figures
 from hil_tests.rigs import counted
 from hil_tests.rigs.esp32_emulator import Esp32Emulator
-from hil_tests.test_chain_on_the_chip import SINGLES, measured
+from hil_tests.test_chain_on_the_chip import SINGLES, measured, seconds
 from ota.field.image import flash_image
 from sim.city import City
 
-COMMAND = "make bench ARGS=esp32"
 _STARTED = "main: memory"
 _OLD, _NEW = '"pm25": (0, 1000)', '"pm25": (0, 900)'
 _BARE = "the bare image at its boot.py"
@@ -51,9 +52,9 @@ def rows():
         bare = figures(said, "bare {")
         yield from _life(work, bare)
         found = measured(runtime, work)
-        one = _us(found, "one:p256") / SINGLES
+        one = seconds(found, "one:p256") / SINGLES
         name = "seven signatures of P-256, a root's rotation among them: CPU"
-        yield _row(name, _us(found, "p256:") / 1e6, "s", 7 * one / 1e6, "seven verifications")
+        yield row(name, seconds(found, "p256:"), "s", 7 * one, "seven verifications")
 
 
 def _life(work, bare):
@@ -78,7 +79,7 @@ def _start(node, work, bare):
     line = next(line for line in said.splitlines() if _STARTED in line)
     seconds = float(line.partition("]")[0].strip("[ "))
     name = "start: MicroPython up to all tasks running, every file of the slot hashed"
-    return _row(name, seconds, "s", bare["us"] / 1e6, _BARE)
+    return row(name, seconds, "s", bare["us"] / 1e6, _BARE)
 
 
 def _states(rig, city, node, bare):
@@ -99,24 +100,9 @@ def _states(rig, city, node, bare):
         "an update, at the lowest", figures(said, "update: memory at the lowest"), bare
     )
     name = "a one-line update, from offer to confirmation: CPU of the emulator"
-    yield _row(name, update_s, "s", start_s, "one start in the same run")
+    yield row(name, update_s, "s", start_s, "one start in the same run")
 
 
 def _free(state, found, bare):
     for key, what in _WORDS.items():
-        yield _row(f"{state}: {what}", found[key] / 1024, "KB", bare[key] / 1024, _BARE)
-
-
-def _us(found, start):
-    return sum(total for name, (total, _) in found.items() if name.startswith(start))
-
-
-def _row(name, figure, unit, limit, against):
-    return {
-        "name": name,
-        "figure": figure,
-        "unit": unit,
-        "limit": limit,
-        "against": against,
-        "command": COMMAND,
-    }
+        yield row(f"{state}: {what}", found[key] / 1024, "KB", bare[key] / 1024, _BARE)

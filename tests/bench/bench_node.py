@@ -6,10 +6,11 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+from row import row
+
 from sim import runtime
 from sim.city import City
 
-COMMAND = "make bench ARGS=node"
 _OLD, _NEW = '"pm25": (0, 1000)', '"pm25": (0, 900)'
 
 
@@ -39,18 +40,6 @@ def rows():
 
 
 _VM = "the same VM with nothing to run"
-
-
-def row(name, figure, unit, limit, against):
-    """Give one row of the table."""
-    return {
-        "name": name,
-        "figure": figure,
-        "unit": unit,
-        "limit": limit,
-        "against": against,
-        "command": COMMAND,
-    }
 
 
 @contextmanager

@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 import fleetserver
 
-COMMAND = "make bench ARGS=server"
 REQUESTS = 400
 ROUNDS = 3
 STREAMS = ("pm25", "temperature")
@@ -43,7 +42,6 @@ def rows():
             "unit": "ms of server CPU a request",
             "limit": nothing * 1000,
             "against": "an empty FastAPI route, same TLS",
-            "command": COMMAND,
         }
 
 

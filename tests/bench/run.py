@@ -5,8 +5,8 @@ Every `bench_<name>.py` has `rows()`, which yields dicts:
     name      what was measured
     figure    the number, with `unit`
     limit     a number of the same unit measured in the same run, and `against`: what it is
-    command   what to type to measure it again
 
+Beside them stand `bench`, `ratio` and `command`: what to type to measure it again.
 The ratio figure / limit is what can be compared between machines and over time; a bare figure
 cannot. A benchmark that cannot run here raises unittest.SkipTest with the reason.
 """
@@ -38,7 +38,8 @@ def main():
         try:
             for measured in load(found[name]).rows():
                 ratio = measured["figure"] / measured["limit"]
-                rows.append({"bench": name, **measured, "ratio": ratio})
+                again = f"make bench ARGS={name}"
+                rows.append({"bench": name, **measured, "ratio": ratio, "command": again})
                 if not options.json:
                     show(rows[-1])
         except SkipTest as reason:
