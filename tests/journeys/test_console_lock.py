@@ -7,30 +7,16 @@ import subprocess
 
 import pytest
 from click.testing import CliRunner
-from emulated import BIN, StillAir, command
+from emulated import BIN, LAMP_POST, command, lamp_post
 
 from firmware.tasks import lock as node_side
-from ota.build import cards, keys, release, sources
+from ota.build import cards, keys
 from ota.field import lock
 from ota.field.cable import Cable
 from ota.field.cli import node as cli
-from ota.field.image import Site, factory_files, flash_image
 from sim import flashfiles
-from sim.clock import Clock
-from sim.node import Node
-from sim.wiring import wire
 
 PASSPHRASE = "correct horse"
-CONFIG = {
-    "v": 1,
-    "name": "elm 4",
-    "wifi": {"ssid": "city", "password": "lamplight"},
-    "server": {"address": "127.0.0.1", "port": 9, "name": "fleet.test"},
-    "window_s": 2,
-    "sample_s": 1,
-    "parts": {"lamp": {"driver": "lamp", "pin": 25}},
-    "streams": {"lamp_level": {"part": "lamp", "purpose": "test", "retention_days": 1}},
-}
 
 
 @pytest.fixture(scope="module")
@@ -48,22 +34,12 @@ def people(tmp_path_factory):
 @pytest.fixture(scope="module")
 def config(people):
     known = lock.holders(tuple(str(cards.beside(people[name])) for name in ("anna", "ben")))
-    return CONFIG | {"console": {"keys": known}}
+    return LAMP_POST | {"console": {"keys": known}}
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory, config):
-    header = release.Header("1.0.0", "esp32", "0.0.0", "1.27.0", 1_780_000_000, 30)
-    built = release.build(header, sources.collect())
-    path = tmp_path_factory.mktemp("node") / "flash.bin"
-    packed = json.dumps(config).encode()
-    path.write_bytes(
-        flash_image(None, *factory_files(built, b"{}", Site(packed, b"c" * 32, [b"\x30\x00"])))
-    )
-    clock = Clock()
-    with Node(path, wiring=wire(CONFIG, clock, StillAir()), clock=clock) as made:
-        made.power_on()
-        made.wait_text("sample: window", 30)
+    with lamp_post(tmp_path_factory.mktemp("node") / "flash.bin", config) as made:
         yield made
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import http.server
-import json
 import os
 import pty
 import select
@@ -12,46 +11,18 @@ import time
 from pathlib import Path
 
 import pytest
-from emulated import BIN, StillAir, command, files
+from emulated import BIN, LAMP_POST, command, files, lamp_post
 from mpremote import mip
 
-from ota.build import mippackage, release, sources
-from ota.field.image import Site, factory_files, flash_image
+from ota.build import mippackage, sources
 from sim import flashfiles
-from sim.clock import Clock
-from sim.node import Node
-from sim.wiring import wire
 
 ROOT = Path(__file__).parents[2]
-CONFIG = {
-    "v": 1,
-    "name": "elm 4",
-    "wifi": {"ssid": "city", "password": "lamplight"},
-    "server": {"address": "127.0.0.1", "port": 9, "name": "fleet.test"},
-    "window_s": 2,
-    "sample_s": 1,
-    "parts": {"lamp": {"driver": "lamp", "pin": 25}},
-    "streams": {"lamp_level": {"part": "lamp", "purpose": "test", "retention_days": 1}},
-}
 
 
 @pytest.fixture(scope="module")
 def node(tmp_path_factory):
-    header = release.Header("1.0.0", "esp32", "0.0.0", "1.27.0", 1_780_000_000, 30)
-    built = release.build(header, sources.collect())
-    path = tmp_path_factory.mktemp("node") / "flash.bin"
-    path.write_bytes(
-        flash_image(
-            None,
-            *factory_files(
-                built, b"{}", Site(json.dumps(CONFIG).encode(), b"c" * 32, [b"\x30\x00"])
-            ),
-        )
-    )
-    clock = Clock()
-    with Node(path, wiring=wire(CONFIG, clock, StillAir()), clock=clock) as made:
-        made.power_on()
-        made.wait_text("sample: window", 30)
+    with lamp_post(tmp_path_factory.mktemp("node") / "flash.bin", LAMP_POST) as made:
         yield made
 
 

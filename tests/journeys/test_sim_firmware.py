@@ -1,13 +1,10 @@
 """The real firmware, among parts that are well and parts that are not, without a server."""
 
-import json
 import re
 
 import pytest
-from emulated import StillAir, command
+from emulated import LAMP_POST, StillAir, command, factory_flash
 
-from ota.build import release, sources
-from ota.field.image import Site, factory_files, flash_image
 from sim.clock import Clock
 from sim.node import Node
 from sim.wiring import wire
@@ -20,13 +17,7 @@ STREAMS = {
     "illuminance": "ambient",
     "lamp_level": "lamp",
 }
-CONFIG = {
-    "v": 1,
-    "name": "elm 4",
-    "wifi": {"ssid": "city", "password": "lamplight"},
-    "server": {"address": "127.0.0.1", "port": 9, "name": "fleet.test"},
-    "window_s": 2,
-    "sample_s": 1,
+CONFIG = LAMP_POST | {
     "parts": {
         "air": {"driver": "pms5003", "uart": 1, "tx": 17, "rx": 16},
         "climate": {"driver": "bme280", "i2c": 0, "scl": 22, "sda": 21, "address": 118},
@@ -43,12 +34,7 @@ CONFIG = {
 @pytest.fixture(scope="module")
 def factory():
     """The flash of a node of this checkout's firmware."""
-    header = release.Header("1.0.0", "esp32", "0.0.0", "1.27.0", 1_780_000_000, 30)
-    built = release.build(header, sources.collect())
-    vfs, data = factory_files(
-        built, b"{}", Site(json.dumps(CONFIG).encode(), b"c" * 32, [b"\x30\x00"])
-    )
-    return flash_image(None, vfs, data)
+    return factory_flash(CONFIG)
 
 
 @pytest.fixture

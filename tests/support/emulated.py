@@ -1,14 +1,29 @@
 """Emulated nodes for tests: small flashes, parts that answer as told, a wired node."""
 
+import json
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
-from ota.build import filesystem
-from ota.field.image import flash_image
+from ota.build import filesystem, release, sources
+from ota.field.image import Site, factory_files, flash_image
+from sim.clock import Clock
 from sim.node import Node
+from sim.wiring import wire
 
 BIN = Path(sys.executable).parent
+LAMP_POST = {
+    "v": 1,
+    "name": "elm 4",
+    "wifi": {"ssid": "city", "password": "lamplight"},
+    "server": {"address": "127.0.0.1", "port": 9, "name": "fleet.test"},
+    "window_s": 2,
+    "sample_s": 1,
+    "parts": {"lamp": {"driver": "lamp", "pin": 25}},
+    "streams": {"lamp_level": {"part": "lamp", "purpose": "test", "retention_days": 1}},
+}
+"""The configuration of a node that has a lamp, and a server that is not there."""
 
 
 def flash(path, main="", *, boot="", vfs=None, data=None):
@@ -16,6 +31,25 @@ def flash(path, main="", *, boot="", vfs=None, data=None):
     files = {"boot.py": boot.encode(), "main.py": main.encode(), **(vfs or {})}
     path.write_bytes(flash_image(None, files, data or {}))
     return path
+
+
+def factory_flash(config):
+    """Return the flash of a node of this checkout's firmware, with this configuration."""
+    header = release.Header("1.0.0", "esp32", "0.0.0", "1.27.0", 1_780_000_000, 30)
+    built = release.build(header, sources.collect())
+    site = Site(json.dumps(config).encode(), b"c" * 32, [b"\x30\x00"])
+    return flash_image(None, *factory_files(built, b"{}", site))
+
+
+@contextmanager
+def lamp_post(path, config):
+    """Give a node of this checkout's firmware that measures; its flash is at `path`."""
+    path.write_bytes(factory_flash(config))
+    clock = Clock()
+    with Node(path, wiring=wire(LAMP_POST, clock, StillAir()), clock=clock) as node:
+        node.power_on()
+        node.wait_text("sample: window", 30)
+        yield node
 
 
 def files(node, partition="vfs"):
