@@ -106,6 +106,18 @@ def test_a_part_that_was_silent_before_does_not_stand_in_the_way(data):
     assert verdict == (None, False)
 
 
+def test_what_the_self_test_needed_is_no_longer_in_the_heap_when_it_polls(data):
+    there = []
+
+    async def poll(_node):
+        there.append([name for name in trial._MODULES if name in sys.modules])
+        if len(there) == 1:
+            raise errors.Timeout("silence")
+
+    judge(poll)
+    assert there == [[], []]
+
+
 @pytest.mark.parametrize("error", [SelfTestError("x"), RuntimeError("x"), ImportError("x")])
 def test_a_self_test_that_raises_fails_at_once(data, monkeypatch, error):
     replaced(monkeypatch, "selftest", run=failing(error))
