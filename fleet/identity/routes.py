@@ -28,10 +28,11 @@ _CSR = {
         "content": {"application/pkcs10": {"schema": {"type": "string"}}},
     }
 }
+_ANOTHER = "`lamppost device claim` makes another"
 _DETAILS = {
-    service.UNKNOWN: "the claim token is not one for this device",
-    service.USED: "the claim token was used before",
-    service.EXPIRED: "the claim token has expired",
+    service.UNKNOWN: f"the claim token is not one for this device; {_ANOTHER}",
+    service.USED: f"the claim token was used before; {_ANOTHER}",
+    service.EXPIRED: f"the claim token has expired; {_ANOTHER}",
     service.STATE: "the device's state forbids enrolment",
 }
 

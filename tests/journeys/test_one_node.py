@@ -2,7 +2,9 @@
 
 import json
 import signal
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -166,17 +168,29 @@ def files_of(city, version):
 
 
 @pytest.mark.timeout(120)
-def test_a_wrong_claim_opens_nothing(city, node):
-    node.power_off()
-    claim = city.lamppost("device", "claim", node.id, "--ttl", "1h")["token"]
-    flashfiles.change(
-        node.flash.path, "vfs", {"etc/identity": None, "etc/claim": claim[:-2].encode() + b"xx"}
-    )
-    mark = node.console.length
-    node.power_on()
-    node.wait_text("enrol: refused", 40, mark)
+def test_a_wrong_an_expired_or_a_used_claim_opens_nothing_and_the_node_says_which(city, node):
+    def starts_with(token, until):
+        node.power_off()
+        files = {"etc/identity": None, "etc/claim": token.encode()}
+        flashfiles.change(node.flash.path, "vfs", files)
+        mark = node.console.length
+        node.power_on()
+        return node.wait_text(until, 40, mark)
+
+    def claim():
+        return city.lamppost("device", "claim", node.id, "--ttl", "1h")["token"]
+
+    old = claim()
+    with closing(sqlite3.connect(city.home / "server" / "lamppost.db")) as database, database:
+        database.execute("UPDATE claims SET expires_at = created_at WHERE used_at IS NULL")
+    good = claim()
+    for token, why in ((good[:-2] + "xx", "is not one for this device"), (old, "has expired")):
+        assert f"401 the claim token {why}; `lamppost device" in starts_with(token, "makes another")
+    starts_with(good, "enrol: certificate")
+    assert "401 the claim token was used before" in starts_with(good, "makes another")
     acts = [each for each in city.lamppost("audit", "list") if each["subject"] == node.id]
-    assert any(each["outcome"] == "refused" for each in acts)
+    refused = [each["detail"]["reason"] for each in acts if each["outcome"] == "refused"]
+    assert sorted(refused) == ["claim-expired", "claim-unknown", "claim-used"]
     assert node.lamp.level == 100
 
 
