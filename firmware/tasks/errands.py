@@ -3,6 +3,7 @@
 import asyncio
 
 from firmware.tasks import measuring
+from firmware.tasks.loading import let_go
 
 ERRANDS = "/data/errands"
 ERRANDS_PER_DAY = 12  # two planned starts each, whatever a server offers
@@ -41,6 +42,13 @@ async def make_room(node, why: str) -> None:
     except OSError:
         measuring.start(node)
         raise
+
+
+async def leave_off(node) -> None:
+    """End measuring until the next start: its heap is for something else."""
+    await close_window(node)
+    node.outbox = None
+    let_go(*measuring.MODULES)
 
 
 async def close_window(node) -> None:

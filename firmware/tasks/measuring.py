@@ -17,7 +17,7 @@ _CLAIM = "/etc/claim"
 _IDENTITY = "/etc/identity"
 _ROOM_BYTES = 40960  # an updater, the metadata it verifies, and what must stay free
 _ALONE_S = 1800
-_MODULES = (
+MODULES = (
     "firmware.core.outboxlog",
     "firmware.tasks.outbox",
     "firmware.core.ranges",
@@ -87,7 +87,7 @@ def begin(node) -> None:
 
 def start(node) -> None:
     """Open the outbox, start sampling and uplink; without an outbox the rest goes on."""
-    load(*_MODULES)
+    load(*MODULES)
     from firmware.tasks import outbox, sample, uplink
 
     try:

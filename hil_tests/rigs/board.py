@@ -40,7 +40,13 @@ class BoardRig:
         return self._place.image.read_bytes()
 
     def node(
-        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB"
+        self,
+        city: City,
+        name: str,
+        version: str,
+        folder: Path,
+        flash: str = "4MB",
+        **fields: Any,
     ) -> "BoardNode":
         """Make the board's next node; what was on it is gone once that is switched on."""
         assert city.proxy is not None, "the city must be serving"
@@ -57,6 +63,7 @@ class BoardRig:
             "server": {"address": place.host, "port": network.port, "name": SERVER_NAME},
             "time_servers": [{"host": place.host, "port": clock.port}],
             **place.config,
+            **fields,
         }
         mac = bytes.fromhex(chip.mac.replace(":", ""))
         image, _ = city.image(name, version, mac, runtime=place.image, flash=flash, **wanted)

@@ -1,6 +1,7 @@
 """Nodes in the MicroPython unix VM, on this machine."""
 
 from pathlib import Path
+from typing import Any
 
 from hil_tests.rigs.around import Air, Network, TimeServer
 from hil_tests.rigs.rig import Unavailable
@@ -29,7 +30,13 @@ class Emulated:
             raise Unavailable(str(error)) from error
 
     def node(
-        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB"
+        self,
+        city: City,
+        name: str,
+        version: str,
+        folder: Path,
+        flash: str = "4MB",
+        **fields: Any,
     ) -> "EmulatedNode":
         """Make an emulated node; its own files lie with the city's."""
         assert city.proxy is not None, "the city must be serving"
@@ -45,6 +52,7 @@ class Emulated:
             flash=flash,
             server={"address": "127.0.0.1", "port": network.port, "name": SERVER_NAME},
             time_servers=[{"host": "127.0.0.1", "port": clock.port}],
+            **fields,
         )
         self.nodes[name] = made = EmulatedNode(node, network, clock, air)
         return made

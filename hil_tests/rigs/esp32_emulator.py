@@ -67,7 +67,13 @@ class Esp32Emulator:
         return self._image.read_bytes()
 
     def node(
-        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB"
+        self,
+        city: City,
+        name: str,
+        version: str,
+        folder: Path,
+        flash: str = "4MB",
+        **fields: Any,
     ) -> "Esp32Node":
         """Make a node; its image is the official one, with our table and file systems."""
         assert city.proxy is not None, "the city must be serving"
@@ -82,6 +88,7 @@ class Esp32Emulator:
                 stream: {"part": part, "purpose": "air quality", "retention_days": 365}
                 for stream, part in _STREAMS.items()
             },
+            **fields,
         }
         image, _ = city.image(name, version, _MAC, runtime=self._image, flash=flash, **wanted)
         around = Around(network, clock, Air(city.world.at(city.place)))

@@ -131,9 +131,18 @@ class Rig(Protocol):
     window_s: int
 
     def node(
-        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB"
+        self,
+        city: City,
+        name: str,
+        version: str,
+        folder: Path,
+        flash: str = "4MB",
+        **fields: Any,
     ) -> HilNode:
-        """Make a node with a release in both slots, off; `folder` is for its files."""
+        """Make a node with a release in both slots, off; `folder` is for its files.
+
+        `fields`: of its configuration, beside those that are the rig's.
+        """
 
     def micropython(self) -> bytes:
         """Return the official .bin that its nodes run."""

@@ -141,9 +141,10 @@ class Cable:
         knock: what is typed to hear of it; mark: what is heard only of an open one. A firmware
         that runs, and is not locked, is not disturbed by a mere end of line.
         """
-        heard = b""
+        heard, began, starts = b"", time.monotonic(), self._line.starts
+        wait_s = _KNOCKS * _KNOCK_S
         try:
-            for _ in range(_KNOCKS):
+            while time.monotonic() < began + wait_s:
                 self._transport.serial.write(knock)
                 until = time.monotonic() + _KNOCK_S
                 while time.monotonic() < until:
@@ -152,6 +153,8 @@ class Cable:
                         return None
                     if name := self._opened(heard):
                         return name
+                if self._line.starts > starts:
+                    wait_s = _BOOT_S  # its lock is there once its tasks are
         except _FAULTS as error:
             raise CableError(f"{self.port}{GONE}") from error
         return None

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from emulated import BIN, LAMP_POST, command, lamp_post
 
-from firmware.tasks import lock as node_side
+from firmware.tasks import unlocking as node_side
 from ota.build import cards, keys
 from ota.field import lock
 from ota.field.cable import Cable
@@ -74,6 +74,12 @@ def runs_on(node, starts):
     return node.state == "running" and len(node.resets) == starts
 
 
+def windows_of(node):
+    """Return the numbers of the windows on the node's flash."""
+    produced, _ = flashfiles.outbox(node.flash.path)
+    return sorted(seq for _, seq in produced)
+
+
 def typed(node, words, wanted, deadline_s=20):
     """Type a line, again if the lock let it pass, until it says what is wanted; return that."""
     mark = node.console.length
@@ -134,14 +140,18 @@ def test_a_wrong_key_an_old_answer_and_another_nodes_are_refused(node, people):
     starts = len(node.resets)
     text = lamppost("diagnose", "--port", node.serial, "--key", str(people["carl"]), status=2)
     assert "refuses this key; its console opens to anna, ben" in text
+    assert runs_on(node, starts)
     id_, nonce = challenge(node)
     assert id_ == node.id
     mark = node.console.length
     node.send(answer(people, "anna", "240ac4fffe999999", nonce))
     node.wait_text("lock: refused", 10, since=mark)
+    node.wait_text("planned reset: a key was refused", 10, since=mark)
+    node.wait_text("main: memory", 10, since=mark)
     node.send(answer(people, "anna", id_, nonce))  # right, had it been the first
-    assert runs_on(node, starts)
+    assert runs_on(node, starts + 1)
     assert ">>> " not in node.console.text
+    assert windows_of(node) == list(range(1, len(windows_of(node)) + 1))
 
 
 def test_the_right_key_opens_until_the_next_start(node, people):

@@ -185,7 +185,9 @@ def test_a_wrong_an_expired_or_a_used_claim_opens_nothing_and_the_node_says_whic
         database.execute("UPDATE claims SET expires_at = created_at WHERE used_at IS NULL")
     good = claim()
     for token, why in ((good[:-2] + "xx", "is not one for this device"), (old, "has expired")):
-        assert f"401 the claim token {why}; `lamppost device" in starts_with(token, "makes another")
+        assert f"401 the claim token {why}; `lamppost device" in starts_with(
+            token, "makes another"
+        )
     starts_with(good, "enrol: certificate")
     assert "401 the claim token was used before" in starts_with(good, "makes another")
     acts = [each for each in city.lamppost("audit", "list") if each["subject"] == node.id]
