@@ -109,6 +109,12 @@ class Office:
         )
         self._environment["LAMPPOST_TOKEN"] = made["token"]
 
+    def open(self, version: str) -> dict[str, Any]:
+        """Make the home, start the server, publish a first release; return what was built."""
+        self.found()
+        self.serve()
+        return self.release(version)
+
     def serve(self, *options: str) -> None:
         """Start the server and wait until it answers; at the same addresses as before.
 

@@ -18,9 +18,7 @@ class Scene:
     def __init__(self, folder):
         self.folder = folder
         self.city = City(folder / "home")
-        self.city.found()
-        self.city.serve()
-        self.city.release("1.0.0")
+        self.city.open("1.0.0")
         self.server = self.city.home / "server"
         self.old = folder / "old"
         shutil.copytree(self.server / "tuf", self.old)

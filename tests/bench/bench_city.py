@@ -81,9 +81,7 @@ def office(home):
     """Give a fleet server that has a release."""
     made = Office(home, poll_s=PACE.poll_s)
     try:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
+        made.open("1.0.0")
         yield made
     finally:
         made.close()

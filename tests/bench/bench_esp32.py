@@ -59,9 +59,7 @@ def rows():
 
 def _life(work, bare):
     with City(work / "life", window_s=14, poll_s=3) as city:
-        city.found()
-        city.serve()
-        city.release("1.0.0")
+        city.open("1.0.0")
         rig = Esp32Emulator()
         node = rig.node(city, "bench", "1.0.0", work)
         yield _start(node, work, bare)

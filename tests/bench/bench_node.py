@@ -17,9 +17,7 @@ _OLD, _NEW = '"pm25": (0, 1000)', '"pm25": (0, 900)'
 def rows():
     """Measure one node's memory and start, then the bytes of a one-file update over the air."""
     with tempfile.TemporaryDirectory() as folder, City(Path(folder) / "home") as city:
-        city.found()
-        city.serve()
-        city.release("1.0.0")
+        city.open("1.0.0")
         node = city.node("bench", "1.0.0")
         began = time.monotonic()
         node.power_on()

@@ -21,20 +21,10 @@ from ota.field import session
 from ota.field.cable import Cable, CableError
 from ota.field.cli import node as command
 from sim import flashfiles
-from sim.city import City
 
 PASSWORD = "only-for-nodes"
 CLAIM = "claim-that-nobody-may-read"
 RUNS = "main: release 1.0.0 from /data/a, reset cause hard"
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    with City(tmp_path_factory.mktemp("city") / "home") as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -21,21 +21,11 @@ from ota.field.bridge import Bridge
 from ota.field.cable import Cable, CableError
 from ota.field.server import Server
 from sim import flashfiles
-from sim.city import City
 
 BIN = Path(sys.executable).parent
 MAC = b"\x24\x0a\xc4\x00\x07\x01"
 PASSWORD = "only-for-nodes"
 COMMON = ("v", "parts", "streams", "window_s", "sample_s", "poll_s", "heartbeat_s")
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    with City(tmp_path_factory.mktemp("city") / "home") as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,6 @@ import signal
 import pytest
 
 from sim import flashfiles
-from sim.city import City
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    """Give a city whose server runs and has 1.0.0."""
-    with City(tmp_path_factory.mktemp("city") / "home") as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
-        yield made
 
 
 @pytest.fixture

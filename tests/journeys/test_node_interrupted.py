@@ -33,9 +33,7 @@ def city(tmp_path_factory, requests):
     command.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch, City(folder / "home") as made:
         patch.setattr(office, "_command", lambda: str(command))
-        made.found()
-        made.serve()
-        made.release("1.0.0")
+        made.open("1.0.0")
         marks = {f"core/{name}.py": lambda text: text + "\nMARK = 7\n" for name in CHANGED}
         made.release("1.1.0", marks)
         yield made

@@ -19,22 +19,12 @@ from ota.field.bridge import Bridge
 from ota.field.cable import Cable, CableError
 from ota.field.deploy import DeployError, deploy
 from sim import flashfiles
-from sim.city import City
 
 BIN = Path(sys.executable).parent
 CHANGED = {
     "core/ranges.py": lambda text: text.replace('"pm25": (0, 1000)', '"pm25": (0, 900)'),
     "core/calendar.py": lambda text: text + "\nMENDED = 1\n",
 }
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    with City(tmp_path_factory.mktemp("city") / "home") as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
-        yield made
 
 
 @pytest.fixture(scope="module")

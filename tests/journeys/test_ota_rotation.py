@@ -21,9 +21,7 @@ def gate(limit):
 @pytest.fixture
 def city(tmp_path):
     with City(tmp_path / "home") as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
+        made.open("1.0.0")
         yield made
 
 

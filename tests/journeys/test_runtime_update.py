@@ -32,9 +32,7 @@ def city(tmp_path_factory):
     """Give a city with releases that bring a MicroPython, or none."""
     home = tmp_path_factory.mktemp("city")
     with City(home / "home") as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
+        made.open("1.0.0")
         made.images = {}
         for version, brings, banner in (
             ("1.1.0", "1.28.0", b"MicroPython v%s on 2026-01-01; Generic"),

@@ -18,9 +18,7 @@ def inhabited(home, count, url=None):
     """Found a city of so many nodes, all of them enrolled and reporting."""
     city = City(home, database_url=url)
     city.database = url or f"sqlite:///{home}/server/lamppost.db"
-    city.found()
-    city.serve()
-    city.release("1.0.0")
+    city.open("1.0.0")
     told = []
     city.populate(count, "1.0.0", lambda done, total: told.append((done, total)))
     assert told == [(n, count) for n in range(1, count + 1)]

@@ -18,9 +18,7 @@ from sim.office import Office
 def office(tmp_path_factory):
     """Give a fleet server that has a release."""
     made = Office(tmp_path_factory.mktemp("office") / "home")
-    made.found()
-    made.serve()
-    made.release("1.0.0")
+    made.open("1.0.0")
     yield made
     made.close()
 

@@ -49,9 +49,7 @@ def city(postgresql, tmp_path):
     """Give a city on PostgreSQL with its URL; its nodes are on and have reported."""
     url = postgresql.create(f"city_{os.getpid()}")
     with City(tmp_path / "home", database_url=url) as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
+        made.open("1.0.0")
         made.populate(NODES, "1.0.0")
         yield made, url
 
