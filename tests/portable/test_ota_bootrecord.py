@@ -1,6 +1,7 @@
 """The boot record: codec, two copies, and every transition of DESIGN's trial boot."""
 
 from ota.core import bootrecord as br
+from outcomes import refused
 
 M = "0123456789abcdef" * 4
 
@@ -186,12 +187,8 @@ def test_a_manifest_is_refused_after_three_failed_trials_and_another_is_not():
         record = br.decide(trial(record), "watchdog")
     assert br.refused(record, M)
     assert not br.refused(record, "f" * 64)
-    try:
-        br.stage(record, "b", M)
-    except ValueError as error:
-        assert str(error) == "manifest 0123456789abcdef has failed 3 trials"
-    else:
-        raise AssertionError("staged a refused manifest")
+    text = refused(ValueError, br.stage, record, "b", M)
+    assert text == "manifest 0123456789abcdef has failed 3 trials"
     assert br.running(br.decide(br.stage(record, "b", "f" * 64), "hard")) == "b"
 
 
@@ -211,28 +208,15 @@ def test_success_wipes_the_manifests_slate():
 
 def test_the_slot_in_use_cannot_be_staged():
     for record, slot in ((br.fresh(), "a"), (trial(), "a"), (trial(), "b")):
-        try:
-            br.stage(record, slot, M)
-        except ValueError as error:
-            assert str(error) == "slot %s is in use" % slot
-            continue
-        raise AssertionError(f"staged slot {slot}")
+        text = refused(ValueError, br.stage, record, slot, M)
+        assert text == "slot %s is in use" % slot
 
 
 def test_nothing_can_be_confirmed_or_failed_without_a_trial():
     for act in (br.confirm, lambda r: br.fail(r, "x"), lambda r: br.defer(r, "x")):
-        try:
-            act(br.fresh())
-        except ValueError as error:
-            assert str(error) == "no slot is on trial"
-            continue
-        raise AssertionError("no trial")
-    try:
-        br.confirm(br.stage(br.fresh(), "b", M))
-    except ValueError as error:
-        assert str(error) == "no slot is on trial"
-        return
-    raise AssertionError("confirmed a trial that never began")
+        assert refused(ValueError, act, br.fresh()) == "no slot is on trial"
+    never_began = br.stage(br.fresh(), "b", M)
+    assert refused(ValueError, br.confirm, never_began) == "no slot is on trial"
 
 
 def test_a_confirmed_slot_that_keeps_crashing_falls_to_the_other():

@@ -3,6 +3,7 @@
 import io
 
 from ota.core import errors, limits, manifest
+from outcomes import refused
 
 HEAD = (
     b'{"version": "1.1.0", "board": "esp32", "floor": "1.0.0", "runtime": "1.27.0",'
@@ -13,14 +14,6 @@ DIGEST = "0123456789abcdef" * 4
 
 def line(path="firmware/main.mpy", size=10, digest=DIGEST, zsize=8):
     return b'["%s", %d, "%s", %d]\n' % (path.encode(), size, digest.encode(), zsize)
-
-
-def refused(error, function, *arguments):
-    try:
-        function(*arguments)
-    except error as found:
-        return str(found)
-    raise AssertionError(arguments)
 
 
 def test_a_header():

@@ -4,6 +4,7 @@ from binascii import unhexlify
 from hashlib import sha256
 
 from ota.core import p256, p256key
+from outcomes import finish
 
 N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 P = 0xFFFFFFFF00000001000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF
@@ -19,12 +20,7 @@ SAMPLE = sha256(b"sample").digest()
 
 
 def verify(key, digest, signature):
-    generator = p256.verify(key, digest, signature)
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
+    return finish(p256.verify(key, digest, signature))
 
 
 def integer(value, padding=b""):
@@ -164,12 +160,5 @@ def test_keys_are_drawn_until_one_is_in_range():
 
 
 def test_verification_comes_in_slices():
-    generator = p256.verify(KEY, SAMPLE, GOOD)
-    slices = 0
-    while True:
-        try:
-            next(generator)
-            slices += 1
-        except StopIteration:
-            break
+    slices = len(list(p256.verify(KEY, SAMPLE, GOOD)))
     assert 8 <= slices <= 20

@@ -3,6 +3,7 @@
 import io
 
 from ota.core import errors, tuf
+from outcomes import finish, refused
 
 FOLDER = __file__.rsplit("/", 2)[0] + "/vectors/tuf/"
 NOW = 1_795_000_000
@@ -11,22 +12,6 @@ NOW = 1_795_000_000
 def stream(name):
     with open(FOLDER + name, "rb") as file:
         return io.BytesIO(file.read())
-
-
-def finish(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
-
-
-def refused(error, generator):
-    try:
-        finish(generator)
-    except error as found:
-        return str(found)
-    raise AssertionError
 
 
 def trusted_up_to_snapshot():
@@ -55,7 +40,7 @@ def test_the_same_timestamp_again_is_nothing_new():
 
 def test_below_the_threshold():
     trusted = trusted_up_to_snapshot()
-    refused(errors.BadSignature, trusted.update_targets(stream("targets_below.json")))
+    refused(errors.BadSignature, finish, trusted.update_targets(stream("targets_below.json")))
     assert not trusted.targets
 
 
@@ -68,23 +53,18 @@ def test_keys_of_the_root_before():
 
 def test_expired():
     trusted = tuf.Trusted(stream("1.root.json"), 4_102_444_800)  # 2100-01-01
-    refused(errors.Expired, trusted.update_timestamp(stream("timestamp.json")))
+    refused(errors.Expired, finish, trusted.update_timestamp(stream("timestamp.json")))
 
 
 def test_a_skipped_root():
     trusted = tuf.Trusted(stream("2.root.json"), NOW)
-    refused(errors.RepositoryError, trusted.update_root(stream("1.root.json")))
-    refused(errors.Rollback, trusted.update_root(stream("2.root.json")))
+    refused(errors.RepositoryError, finish, trusted.update_root(stream("1.root.json")))
+    refused(errors.Rollback, finish, trusted.update_root(stream("2.root.json")))
 
 
 def told_to_wait(text, step, *arguments):
     """Assert that a step out of order is the caller's mistake, and named."""
-    try:
-        finish(step(*arguments))
-    except ValueError as error:
-        assert str(error) == text
-        return
-    raise AssertionError(text)
+    assert refused(ValueError, lambda: finish(step(*arguments))) == text
 
 
 def test_the_order_of_a_refresh_is_kept():
@@ -104,33 +84,33 @@ def test_the_order_of_a_refresh_is_kept():
 
 def test_a_rollback_is_told_with_role_and_versions():
     trusted = tuf.Trusted(stream("1.root.json"), NOW)
-    text = refused(errors.Rollback, trusted.update_root(stream("1.root.json")))
+    text = refused(errors.Rollback, finish, trusted.update_root(stream("1.root.json")))
     assert text == "root 1, 2 expected"
     finish(trusted.update_timestamp(stream("timestamp.json")))
     trusted.timestamp["version"] = 99
-    text = refused(errors.Rollback, trusted.update_timestamp(stream("timestamp.json")))
+    text = refused(errors.Rollback, finish, trusted.update_timestamp(stream("timestamp.json")))
     assert text == "timestamp 1 after 99"
     trusted.timestamp["meta"]["snapshot.json"] = {"version": 9}
-    text = refused(errors.Rollback, trusted.update_snapshot(stream("snapshot.json")))
+    text = refused(errors.Rollback, finish, trusted.update_snapshot(stream("snapshot.json")))
     assert text == "snapshot 1, 9 expected"
     trusted = trusted_up_to_snapshot()
     trusted.snapshot["meta"]["gone.json"] = {"version": 1}
-    text = refused(errors.Rollback, trusted.update_snapshot(stream("snapshot.json")))
+    text = refused(errors.Rollback, finish, trusted.update_snapshot(stream("snapshot.json")))
     assert text == "gone.json is gone from the snapshot"
     trusted.timestamp["meta"]["snapshot.json"] = {"version": 9}
-    text = refused(errors.Rollback, trusted.update_targets(stream("targets.json")))
+    text = refused(errors.Rollback, finish, trusted.update_targets(stream("targets.json")))
     assert text == "snapshot 1, 9 expected"
 
 
 def test_signatures_that_are_none_are_told():
     root = tuf.Trusted(stream("1.root.json"), NOW).root
     for bad in (None, {}, {"keyid": 5, "sig": ""}):
-        text = refused(errors.BadFormat, tuf.verify(root, "timestamp", {}, [bad]))
+        text = refused(errors.BadFormat, finish, tuf.verify(root, "timestamp", {}, [bad]))
         assert text == "timestamp: a signature without key id"
     twice = [{"keyid": "0123456789abcdef", "sig": ""}] * 2
-    text = refused(errors.BadSignature, tuf.verify(root, "timestamp", {}, twice))
+    text = refused(errors.BadSignature, finish, tuf.verify(root, "timestamp", {}, twice))
     assert text == "timestamp: key id 01234567 twice"
-    text = refused(errors.BadSignature, tuf.verify(root, "timestamp", {}, []))
+    text = refused(errors.BadSignature, finish, tuf.verify(root, "timestamp", {}, []))
     assert text == "timestamp: 0 of 1 good signatures"
 
 
@@ -140,7 +120,7 @@ def test_every_byte_of_a_timestamp_matters():
     for at in range(0, len(data), 37):
         trusted = tuf.Trusted(stream("1.root.json"), NOW)
         bad = io.BytesIO(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
-        refused(errors.RepositoryError, trusted.update_timestamp(bad))
+        refused(errors.RepositoryError, finish, trusted.update_timestamp(bad))
         assert not trusted.timestamp
 
 

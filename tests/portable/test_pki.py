@@ -4,20 +4,13 @@ from hashlib import sha256
 
 from firmware.core import pki
 from firmware.core.errors import FormatError
+from outcomes import refused
 
 with open(__file__.rsplit("/", 2)[0] + "/vectors/pki.json") as file:
     VECTOR = json.load(file)
 DEVICE = "aabbccfffeddeeff"
 D = int(VECTOR["d"], 16)
 PUBLIC = bytes.fromhex(VECTOR["public"])
-
-
-def refused(read, data):
-    try:
-        read(data)
-    except FormatError:
-        return True
-    return False
 
 
 def test_elements_have_the_shortest_length():
@@ -64,15 +57,15 @@ def test_an_identity_file_splits_into_its_halves():
     blob = pki.join_identity(key, cert)
     assert blob[:2] == len(key).to_bytes(2, "big")
     assert pki.split_identity(blob) == (key, cert)
-    assert refused(pki.split_identity, blob[:-1])
-    assert refused(pki.split_identity, b"")
+    refused(FormatError, pki.split_identity, blob[:-1])
+    refused(FormatError, pki.split_identity, b"")
 
 
 def test_a_cut_answer_is_refused():
     message = a2b_base64(VECTOR["pkcs7"])
     for length in range(0, len(message), 5):
-        assert refused(pki.certificates, message[:length])
-    assert refused(pki.certificates, message + b"\0")
+        refused(FormatError, pki.certificates, message[:length])
+    refused(FormatError, pki.certificates, message + b"\0")
 
 
 def test_ber_lengths_are_refused():
@@ -87,9 +80,9 @@ def test_ber_lengths_are_refused():
         "3081",
         "30820",
     ):
-        assert refused(pki.certificates, bytes.fromhex(data + "0" * (len(data) % 2))), data
+        refused(FormatError, pki.certificates, bytes.fromhex(data + "0" * (len(data) % 2)))
 
 
 def test_hostile_text_is_refused_or_no_certificates():
     for body in (b"", b"=", b"MIIB", b"\xff\xfe", b"<html></html>", b"M" * 9000):
-        assert refused(pki.certificates, body), body
+        refused(FormatError, pki.certificates, body)

@@ -10,7 +10,7 @@ import sys
 
 root, path, marker = sys.argv[1:4]
 folder, name = path.rsplit("/", 1)
-sys.path[:] = [root, ".frozen", folder]
+sys.path[:] = [root, ".frozen", folder, root + "/tests/support"]
 
 
 def attempt(step):

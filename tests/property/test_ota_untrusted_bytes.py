@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from outcomes import finish
 
 from ota.core import errors, manifest, tuf, versions
 from ota.device import http, poll
@@ -44,14 +45,6 @@ paths = st.builds(
     st.lists(names, max_size=2),
     names,
 )
-
-
-def finish(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 def lines(files):

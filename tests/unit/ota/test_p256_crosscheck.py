@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     decode_dss_signature,
     encode_dss_signature,
 )
+from outcomes import finish
 
 from ota.core import p256, p256key
 
@@ -21,12 +22,7 @@ ALGORITHM = ec.ECDSA(Prehashed(hashes.SHA256()))
 
 
 def ours(key, digest, signature):
-    generator = p256.verify(key, digest, signature)
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
+    return finish(p256.verify(key, digest, signature))
 
 
 def theirs(key, digest, signature):

@@ -6,6 +6,7 @@ import io
 import json
 
 import pytest
+from outcomes import finish
 from securesystemslib.formats import encode_canonical
 from tuf.api.metadata import MetaFile
 
@@ -13,14 +14,6 @@ from ota.core import errors, limits, tuf
 
 NOW = 1_795_000_000
 PAST = dt.datetime.fromtimestamp(NOW, dt.UTC) - dt.timedelta(seconds=1)
-
-
-def finish(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 class Node:

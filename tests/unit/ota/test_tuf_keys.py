@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from outcomes import finish
 from securesystemslib.signer import CryptoSigner
 
 from ota.core import errors, keys, metadata, tuf
@@ -25,14 +26,6 @@ SCHEMES = {
     "ed25519": CryptoSigner.generate_ed25519,
 }
 MODULES = {"rsa-pkcs1v15-sha256": "pkcs1", "ed25519": "ed25519"}
-
-
-def finish(generator):
-    while True:
-        try:
-            next(generator)
-        except StopIteration as end:
-            return end.value
 
 
 def with_timestamp_key(repository, signer):
