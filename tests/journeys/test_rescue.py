@@ -86,11 +86,7 @@ def test_all_expired_and_five_roots_later(tmp_path):
         node = station.node(first)
         repository = station.repository
         for signer in (*repository.spare, *repository.signers["targets"]):
-            old = repository.signers["root"]
-            repository.root.revoke_key(old[0].public_key.keyid, "root")
-            repository.root.add_key(signer.public_key, "root")
-            repository.signers["root"] = [signer]
-            repository.next_root([*old, signer])
+            repository.next_root([repository.rotate("root", signer), signer])
         assert repository.root.version == 6
         wreck(node)
         node.power_on()

@@ -3,15 +3,18 @@
 import copy
 import datetime as dt
 import hashlib
+import json
 import sys
 import types
 import zlib
+from contextlib import contextmanager
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import (
     Metadata,
@@ -59,12 +62,39 @@ class Repository:
         return metadata.to_bytes()
 
     def sign_root(self, signers=None):
-        self.files[f"{self.root.version}.root.json"] = self.sign("root", signers)
+        self.files[self.name("root")] = self.sign("root", signers)
 
     def next_root(self, signers=None):
         """Publish the root as it now is under the next version, signed by old and new keys."""
         self.root.version += 1
         self.sign_root(signers)
+
+    def rotate(self, role, signer):
+        """Give a role another key in the root to be published next; return the old signer."""
+        (old,) = self.signers[role]
+        self.root.revoke_key(old.public_key.keyid, role)
+        self.root.add_key(signer.public_key, role)
+        self.signers[role] = [signer]
+        return old
+
+    def name(self, role):
+        """Return under which name a role's newest file is served."""
+        found = f"{role}.json"
+        return found if role == "timestamp" else f"{getattr(self, role).version}.{found}"
+
+    @contextmanager
+    def bent(self, role):
+        """Give a role's newest file as JSON, to be changed behind its signatures."""
+        document = json.loads(self.files[self.name(role)])
+        yield document
+        self.files[self.name(role)] = json.dumps(document).encode()
+
+    def serve(self, role, **changes):
+        """Sign and serve as a role's newest what the reference library would not write."""
+        signed = getattr(self, role).to_dict() | changes
+        signature = self.signers[role][0].sign(encode_canonical(signed).encode())
+        document = {"signatures": [signature.to_dict()], "signed": signed}
+        self.files[self.name(role)] = json.dumps(document).encode()
 
     def add(self, path, data):
         self.targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
@@ -77,18 +107,18 @@ class Repository:
         for role in (self.targets, self.snapshot, self.timestamp) if bump else ():
             role.version += 1
         data = self.sign("targets")
-        self.files[f"{self.targets.version}.targets.json"] = data
+        self.files[self.name("targets")] = data
         self.snapshot.meta["targets.json"] = self._meta(self.targets.version, data, hashes)
         self.sign_snapshot(hashes)
 
     def sign_snapshot(self, hashes=True):
         data = self.sign("snapshot")
-        self.files[f"{self.snapshot.version}.snapshot.json"] = data
+        self.files[self.name("snapshot")] = data
         self.timestamp.snapshot_meta = self._meta(self.snapshot.version, data, hashes)
         self.sign_timestamp()
 
     def sign_timestamp(self, signers=None):
-        self.files["timestamp.json"] = self.sign("timestamp", signers)
+        self.files[self.name("timestamp")] = self.sign("timestamp", signers)
 
     @staticmethod
     def _meta(version, data, hashes):

@@ -6,14 +6,14 @@ import datetime as dt
 import pytest
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, Metadata, TargetFile, Targets
-from updating import NOW, MemoryClient
+from tufclients import PATH
+from tufserver import EXPIRES
+from updating import NOW
 
 from ota.core import errors, limits
 from ota.core.delegations import ROLES
 from ota.device import delegated, fetch
 
-EXPIRES = dt.datetime.fromtimestamp(NOW, dt.UTC) + dt.timedelta(days=30)
-PATH = "esp32/1.0.0.jsonl"
 _KEYS = [CryptoSigner.generate_ecdsa() for _ in range(4)]
 
 
@@ -55,41 +55,9 @@ class Tree:
         self.repository.publish()
 
 
-class Flash:
-    """A node's flash, and what it finds there and on the server."""
-
-    def __init__(self, folder, fleet):
-        self.data = folder / "data"
-        self.data.mkdir()
-        self.factory = folder / "root.json"
-        self.factory.write_bytes(fleet.repository.files["1.root.json"])
-        self.client = MemoryClient(fleet)
-        self.served = fleet.served
-
-    def find(self, path=PATH, now=NOW):
-        """Refresh and look for a target; the names of delegated roles that were fetched."""
-
-        async def main():
-            trusted = await fetch.refresh(self.client, str(self.data), str(self.factory), now)
-            self.served.clear()
-            return await fetch.find(self.client, str(self.data), trusted, path)
-
-        found = asyncio.run(main())
-        return found, [name.split("/")[-1] for _, name in self.served]
-
-    def kept(self):
-        top = {"root.json", "timestamp.json", "snapshot.json", "targets.json", "time"}
-        return {path.name for path in (self.data / "tuf").iterdir()} - top
-
-
 @pytest.fixture
 def tree(repository):
     return Tree(repository)
-
-
-@pytest.fixture
-def flash(tmp_path, fleet, quick):
-    return Flash(tmp_path, fleet)
 
 
 def test_a_board_has_a_role_of_its_own(tree, flash):
@@ -99,7 +67,7 @@ def test_a_board_has_a_role_of_its_own(tree, flash):
     found, fetched = flash.find()
     assert found[0] == 4
     assert fetched == ["2.esp32.json"]
-    assert flash.kept() == {"esp32.json"}
+    assert flash.roles() == {"esp32.json"}
 
 
 def test_what_is_kept_is_not_fetched_again(tree, flash):
@@ -122,11 +90,11 @@ def test_the_release_comes_by_a_delegated_role(tree, flash, repository, tmp_path
     digest = tree.roles["esp32"].targets[PATH].hashes["sha256"]
     repository.files[f"targets/esp32/{digest}.1.0.0.jsonl"] = b"manifest"
 
+    trusted = flash.refresh()
+
     async def main():
-        data = str(flash.data)
-        trusted = await fetch.refresh(flash.client, data, str(flash.factory), NOW)
         path = str(tmp_path / "manifest")
-        found = await fetch.listed(flash.client, data, trusted, PATH)
+        found = await fetch.listed(flash.client, str(flash.data), trusted, PATH)
         await fetch.target(flash.client, PATH, found, path)
         return found[1]
 
@@ -137,7 +105,7 @@ def test_the_release_comes_by_a_delegated_role(tree, flash, repository, tmp_path
 def test_another_boards_role_cannot_speak_for_this_one(tree, flash):
     tree.add("esp32c3", paths=["esp32c3/*"]).list("esp32c3", PATH, b"wrong software").publish()
     assert flash.find() == (None, [])
-    assert flash.kept() == set()
+    assert flash.roles() == set()
 
 
 def test_the_top_level_comes_first(tree, flash, repository):
@@ -177,7 +145,7 @@ def test_a_name_is_no_path(tree, flash, name, tmp_path):
     found, fetched = flash.find()
     assert found
     assert fetched == ["2." + delegated.quoted(name) + ".json"]
-    assert flash.kept() == {delegated.quoted(name) + ".json"}
+    assert flash.roles() == {delegated.quoted(name) + ".json"}
     assert {path.name for path in tmp_path.iterdir()} == {"data", "root.json"}
 
 
@@ -210,7 +178,7 @@ def test_signed_by_a_key_that_is_not_the_roles(tree, flash):
     tree.publish()
     with pytest.raises(errors.BadSignature, match="esp32"):
         flash.find()
-    assert flash.kept() == set()
+    assert flash.roles() == set()
 
 
 def test_one_delegators_word_is_not_anothers(tree, flash):
@@ -239,7 +207,7 @@ def test_an_expired_role(tree, flash):
     tree.publish()
     with pytest.raises(errors.Expired):
         flash.find()
-    assert flash.kept() == set()
+    assert flash.roles() == set()
 
 
 def test_a_role_rolled_back(tree, flash, repository):
@@ -266,7 +234,7 @@ def test_endless_delegations_end(tree, flash):
     tree.list(above).publish(hashes=False)
     found, fetched = flash.find()
     assert found is None
-    assert len(fetched) == ROLES == len(flash.kept())
+    assert len(fetched) == ROLES == len(flash.roles())
 
 
 def test_the_flash_keeps_no_more_roles_than_one_search_visits(tree, flash):
@@ -275,7 +243,7 @@ def test_the_flash_keeps_no_more_roles_than_one_search_visits(tree, flash):
     tree.publish(hashes=False)
     for i in range(3 * ROLES):
         assert flash.find(f"{i}/x")[0]
-        assert len(flash.kept()) <= ROLES
+        assert len(flash.roles()) <= ROLES
 
 
 def test_more_bytes_than_the_cap(tree, flash, repository):
@@ -283,4 +251,4 @@ def test_more_bytes_than_the_cap(tree, flash, repository):
     repository.files["2.esp32.json"] += b" " * limits.TARGETS_BYTES
     with pytest.raises(errors.TooLong):
         flash.find()
-    assert flash.kept() == set()
+    assert flash.roles() == set()

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import json
 import random
 import sys
 
@@ -12,11 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from outcomes import finish
 from securesystemslib.signer import CryptoSigner
+from updating import NOW
 
 from ota.core import errors, keys, metadata, tuf
 from ota.core import rsa as ours
 
-NOW = 1_795_000_000
 SCHEMES = {
     "ecdsa-sha2-nistp256": CryptoSigner.generate_ecdsa,
     "rsassa-pss-sha256": lambda: CryptoSigner.generate_rsa(size=2048),
@@ -29,10 +28,7 @@ MODULES = {"rsa-pkcs1v15-sha256": "pkcs1", "ed25519": "ed25519"}
 
 
 def with_timestamp_key(repository, signer):
-    old = repository.signers["timestamp"][0]
-    repository.root.revoke_key(old.public_key.keyid, "timestamp")
-    repository.root.add_key(signer.public_key, "timestamp")
-    repository.signers["timestamp"] = [signer]
+    repository.rotate("timestamp", signer)
     repository.next_root()
     repository.publish()
 
@@ -52,9 +48,8 @@ def test_each_scheme_signs_a_role(repository, scheme):
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_each_schemes_bad_signature_is_refused(repository, scheme):
     with_timestamp_key(repository, SCHEMES[scheme]())
-    document = json.loads(repository.files["timestamp.json"])
-    document["signed"]["version"] += 1
-    repository.files["timestamp.json"] = json.dumps(document).encode()
+    with repository.bent("timestamp") as document:
+        document["signed"]["version"] += 1
     with pytest.raises(errors.BadSignature, match="0 of 1"):
         refreshed(repository)
 
@@ -73,19 +68,15 @@ def test_one_rsa_key_under_two_schemes_counts_once(repository):
     pkcs1 = CryptoSigner(pss._private_key)
     pkcs1.public_key.scheme = "rsa-pkcs1v15-sha256"
     pkcs1.public_key.keyid = "f" * 64
-    for signer in (pss, pkcs1):
-        repository.root.add_key(signer.public_key, "timestamp")
+    repository.rotate("timestamp", pss)
+    repository.root.add_key(pkcs1.public_key, "timestamp")
     repository.root.roles["timestamp"].threshold = 2
-    old = repository.signers["timestamp"][0].public_key.keyid
-    repository.root.revoke_key(old, "timestamp")
-    repository.signers["timestamp"] = [pss]
     repository.next_root()
     repository.publish()
-    digest = metadata.digest(json.loads(repository.files["timestamp.json"])["signed"])
-    signature = pss._private_key.sign(digest, padding.PKCS1v15(), Prehashed(hashes.SHA256()))
-    document = json.loads(repository.files["timestamp.json"])
-    document["signatures"].append({"keyid": "f" * 64, "sig": signature.hex()})
-    repository.files["timestamp.json"] = json.dumps(document).encode()
+    with repository.bent("timestamp") as document:
+        digest = metadata.digest(document["signed"])
+        signature = pss._private_key.sign(digest, padding.PKCS1v15(), Prehashed(hashes.SHA256()))
+        document["signatures"].append({"keyid": "f" * 64, "sig": signature.hex()})
     with pytest.raises(errors.BadSignature, match="1 of 2"):
         refreshed(repository)
 

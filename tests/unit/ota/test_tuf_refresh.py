@@ -3,37 +3,9 @@
 import asyncio
 
 import pytest
-from updating import NOW, MemoryClient
 
 from ota.core import errors, p256
 from ota.device import fetch
-
-
-class Flash:
-    """A node's flash, and what it asked the server for."""
-
-    def __init__(self, folder, fleet):
-        self.data = folder / "data"
-        self.data.mkdir()
-        self.factory = folder / "root.json"
-        self.factory.write_bytes(fleet.repository.files["1.root.json"])
-        self.client = MemoryClient(fleet)
-        self.served = fleet.served
-
-    def refresh(self, now=NOW):
-        self.served.clear()
-        return asyncio.run(fetch.refresh(self.client, str(self.data), str(self.factory), now))
-
-    def asked(self):
-        return [path.removeprefix("/tuf/metadata/") for _, path in self.served]
-
-    def kept(self, name):
-        return self.data / "tuf" / f"{name}.json"
-
-
-@pytest.fixture
-def flash(tmp_path, fleet, quick):
-    return Flash(tmp_path, fleet)
 
 
 @pytest.fixture
@@ -78,9 +50,9 @@ def test_a_key_that_stays_in_the_next_root_is_verified_once(flash, verified, rep
 def test_metadata_of_another_version_is_refused_before_its_signatures(flash, verified, repository):
     repository.publish(hashes=False)
     flash.refresh()
-    old = repository.files[f"{repository.targets.version}.targets.json"]
+    old = repository.files[repository.name("targets")]
     repository.publish(hashes=False)
-    repository.files[f"{repository.targets.version}.targets.json"] = old
+    repository.files[repository.name("targets")] = old
     verified.clear()
     with pytest.raises(errors.Rollback, match="targets"):
         flash.refresh()

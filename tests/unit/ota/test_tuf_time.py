@@ -197,16 +197,9 @@ def test_months_in_a_drawer(city, hears):
     for role, spare in zip(
         ("timestamp", "snapshot", "targets", "root"), repository.spare, strict=True
     ):
-        old = repository.signers[role][0]
-        repository.root.revoke_key(old.public_key.keyid, role)
-        repository.root.add_key(spare.public_key, role)
+        old = repository.rotate(role, spare)
         expires(repository, later + 30 * DAY_S, "root")
-        if role == "root":
-            repository.next_root([old, spare])
-            repository.signers["root"] = [spare]
-        else:
-            repository.next_root()
-            repository.signers[role] = [spare]
+        repository.next_root([old, spare] if role == "root" else None)
     expires(repository, later + 7 * DAY_S, "timestamp", "snapshot", "targets")
     city.fleet.publish(city.make_release("1.2.0", EVEN_NEWER))
     city.power_on(YEAR_2000, seen_s=NOW)

@@ -239,11 +239,7 @@ def test_the_idle_slot_stops_being_whole_before_it_changes(node, fleet, monkeypa
 
 def test_a_server_with_a_new_root_each_time(node, fleet, repository):
     for spare in repository.spare[:2]:
-        old = repository.signers["root"][0]
-        repository.root.revoke_key(old.public_key.keyid, "root")
-        repository.root.add_key(spare.public_key, "root")
-        repository.next_root([old, spare])
-        repository.signers["root"] = [spare]
+        repository.next_root([repository.rotate("root", spare), spare])
     fleet.offered = ("7", "1.1.0")
     node.take()
     assert (node.data / "tuf" / "root.json").read_bytes() == repository.files["3.root.json"]
