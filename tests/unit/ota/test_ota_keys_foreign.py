@@ -4,15 +4,18 @@ import json
 import subprocess
 import sys
 
+import ceremony
 import pytest
-from click.testing import CliRunner
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+)
 from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, CryptoSigner, Signer, SSlibKey
 from tuf.api.metadata import Metadata, Root
 
 from ota.build import cards, keys, repository
-from ota.build.cli import ota
 from ota.build.errors import SigningKeyError
 
 
@@ -53,13 +56,8 @@ def pem(key):
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
-def run(*arguments, status=0, pin="123456 secret"):
-    environment = {"LAMPPOST_HOME": "", "LAMPPOST_URL": "", "LAMPPOST_KEY_PASSPHRASE": pin}
-    result = CliRunner().invoke(ota, [str(each) for each in arguments], env=environment)
-    assert result.exit_code == status, (result.output, result.exception)
-    if status:
-        assert result.stderr.count("\n") == 1, result.stderr
-    return result.stderr if status else result.stdout
+def run(*arguments, **options):
+    return ceremony.run(*arguments, **{"LAMPPOST_KEY_PASSPHRASE": "123456 secret"} | options)
 
 
 def card_of(vault, folder, name):
@@ -100,7 +98,9 @@ def test_what_its_keeper_says_is_one_line(vault, tmp_path):
     card = card_of(vault, tmp_path, "city")
     run("init", "--home", home, "--root-key", card)
     before = (home / "keys/root.draft.json").read_bytes()
-    assert "wrong PIN" in run("sign", "--home", home, "--key", card, status=2, pin="000000 no")
+    assert "wrong PIN" in run(
+        "sign", "--home", home, "--key", card, status=2, LAMPPOST_KEY_PASSPHRASE="000000 no"
+    )
     vault.away = True
     said = run("sign", "--home", home, "--key", card, status=2)
     assert "the vault does not answer" in said
@@ -144,8 +144,10 @@ def test_an_rsa_key_is_made_on_request_and_signs(tmp_path):
     assert card.key.scheme == "rsassa-pss-sha256"
     signer = keys.load(tmp_path / "big.pem", None)
     assert isinstance(signer.public_key, SSlibKey)
+    private = load_pem_private_key((tmp_path / "big.pem").read_bytes(), None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+    assert private.key_size == 3072
     card.key.verify_signature(signer.sign(b"x"), b"x")
-    assert rsa.RSAPrivateKey
     assert signer.public_key.keyid == card.key.keyid
 
 

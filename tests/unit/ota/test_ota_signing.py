@@ -1,6 +1,5 @@
 """Keys and the TUF repository's offline half."""
 
-import json
 import os
 import socket
 import stat
@@ -9,17 +8,14 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from ceremony import PASSPHRASE, data, invoke, made, packed, run
 from click.testing import CliRunner
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets, Timestamp
 
-from ota.build import bundle, keys, release, repository
+from ota.build import bundle, keys, repository
 from ota.build.cli import ota
-from ota.build.entries import packed
 from ota.build.errors import RepositoryError, SigningKeyError
-from ota.build.release import Header, Release
 from ota.core import limits
-
-PASSPHRASE = "correct horse"
 
 
 @pytest.fixture
@@ -27,12 +23,6 @@ def home(tmp_path):
     made = repository.Home(tmp_path / "home")
     repository.init(made, None)
     return made
-
-
-def made(version, floor="0.0.0", board="esp32", content=b"x"):
-    entries = (packed("firmware/main.mpy", content),)
-    header = Header(version, board, floor, "1.27.0", 1_769_817_600, 30)
-    return Release(header, entries, release._manifest(header, entries))
 
 
 def test_a_tuf_client_would_trust_what_init_made(home):
@@ -166,24 +156,13 @@ def test_another_repositorys_key_is_refused(home, tmp_path):
         repository.publish(home, made("1.0.0"), None)
 
 
-def run(*arguments, **environment):
-    clean = {"LAMPPOST_HOME": "", "LAMPPOST_URL": "", "LAMPPOST_TOKEN": "lp"}
-    clean["LAMPPOST_KEY_PASSPHRASE"] = ""
-    return CliRunner().invoke(ota, [str(each) for each in arguments], env=clean | environment)
-
-
 def test_the_offline_way_by_commands(tmp_path):
-    home, path = tmp_path / "home", tmp_path / "lamppost-esp32-1.0.0.zip"
-    path.write_bytes(bundle.pack(made("1.0.0")))
-    result = run("init", "--home", home, "--json", LAMPPOST_KEY_PASSPHRASE=PASSPHRASE)
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["encrypted"] is True
-    wrong = run("publish", path, "--home", home, LAMPPOST_KEY_PASSPHRASE="wrong horse")
-    assert wrong.exit_code == 2
-    assert wrong.stderr == f"Error: key {home}/keys/targets.pem: the passphrase is wrong\n"
-    right = run("publish", path, "--home", home, "--json", LAMPPOST_KEY_PASSPHRASE=PASSPHRASE)
-    assert right.exit_code == 0, right.output
-    answer = json.loads(right.stdout)
+    home, path = tmp_path / "home", packed(tmp_path / "lamppost-esp32-1.0.0.zip")
+    assert data("init", "--home", home)["encrypted"] is True
+    other = {"LAMPPOST_KEY_PASSPHRASE": "wrong horse"}
+    said = run("publish", path, "--home", home, status=2, **other)
+    assert said == f"Error: key {home}/keys/targets.pem: the passphrase is wrong\n"
+    answer = data("publish", path, "--home", home)
     assert answer["uploaded"] is False
     signed = (tmp_path / "lamppost-esp32-1.0.0.signed.zip").read_bytes()
     assert str(tmp_path / "lamppost-esp32-1.0.0.signed.zip") == answer["signed"]
@@ -218,10 +197,9 @@ def test_a_passphrase_that_is_not_set_is_asked_for_twice(tmp_path):
     ],
 )
 def test_bad_input_ends_with_status_2_and_one_line(home, tmp_path, arguments, message):
-    path = tmp_path / "bundle.zip"
-    path.write_bytes(bundle.pack(made("1.0.0")))
+    path = packed(tmp_path / "bundle.zip")
     filled = [each.format(bundle=path, tmp=tmp_path, home=home.folder) for each in arguments]
-    result = run(*filled)
+    result = invoke(*filled, LAMPPOST_TOKEN="lp", LAMPPOST_KEY_PASSPHRASE="")
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1
@@ -254,47 +232,36 @@ def server():
 
 
 def test_a_signed_bundle_is_handed_to_the_server(home, tmp_path, server):
-    path = tmp_path / "bundle.zip"
-    path.write_bytes(bundle.pack(made("1.0.0")))
+    path = packed(tmp_path / "bundle.zip")
     url = f"http://127.0.0.1:{server.server_port}"
     server.answer = (201, b'{"version": "1.0.0"}')
     token = tmp_path / "token"
     token.write_text("lp_secret\n")
-    result = run(
-        "publish", path, "--home", home.folder, "--url", url, "--token-file", token, "--json"
-    )
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["answer"] == {"version": "1.0.0"}
+    told = data("publish", path, "--home", home.folder, "--url", url, "--token-file", token)
+    assert told["answer"] == {"version": "1.0.0"}
     where, headers, body = server.got
     assert where == "/api/v1/releases"
     assert headers["Authorization"] == "Bearer lp_secret"
     assert headers["Content-Type"] == "application/zip"
     assert bundle.targets(body) == (home.keys / "targets.json").read_bytes()
     server.answer = (409, b'{"title": "Conflict", "detail": "1.0.0 is there already"}')
-    again = run(
-        "publish", tmp_path / "bundle.signed.zip", "--signed", "--url", url, LAMPPOST_TOKEN="lp"
-    )
-    assert again.exit_code == 2
-    assert again.stderr == "Error: the server refused: 409 1.0.0 is there already\n"
+    again = ("publish", tmp_path / "bundle.signed.zip", "--signed", "--url", url)
+    said = run(*again, status=2, LAMPPOST_TOKEN="lp")
+    assert said == "Error: the server refused: 409 1.0.0 is there already\n"
     assert server.got[2] == body
 
 
 def test_without_a_token_nothing_is_signed(home, tmp_path):
-    path = tmp_path / "bundle.zip"
-    path.write_bytes(bundle.pack(made("1.0.0")))
+    path = packed(tmp_path / "bundle.zip")
     before = (home.keys / "targets.json").read_bytes()
-    result = run("publish", path, "--home", home.folder, "--url", "http://x", LAMPPOST_TOKEN="")
-    assert result.exit_code == 2
-    assert result.stderr == "Error: no token: set LAMPPOST_TOKEN or give --token-file\n"
+    said = run("publish", path, "--home", home.folder, "--url", "http://x", status=2)
+    assert said == "Error: no token: set LAMPPOST_TOKEN or give --token-file\n"
     assert (home.keys / "targets.json").read_bytes() == before
 
 
 def test_a_server_that_is_not_there_is_one_line(home, tmp_path):
-    path = tmp_path / "bundle.zip"
-    path.write_bytes(bundle.pack(made("1.0.0")))
+    path = packed(tmp_path / "bundle.zip")
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}"
-    result = run("publish", path, "--home", home.folder, "--url", url, LAMPPOST_TOKEN="lp")
-    assert result.exit_code == 2
-    assert result.stderr.startswith(f"Error: {url}: ")
-    assert result.stderr.count("\n") == 1
+    words = ("publish", path, "--home", home.folder, "--url", url)
+    assert run(*words, status=2, LAMPPOST_TOKEN="lp").startswith(f"Error: {url}: ")
