@@ -7,6 +7,8 @@ from firmware.tasks import heartbeat
 from firmware.tasks.outbox import FOLDER, Outbox
 from ota.core.errors import ServerError
 from ota.device.http import Response
+from outboxes import RANDOM, add, window
+from outcomes import refused
 from sim import memory
 
 
@@ -47,19 +49,6 @@ class Client:
 FIGURES = {"heap_free": 40000, "idf_free": 30000, "idf_largest": 20000}
 
 
-def entropy():
-    state = [0]
-
-    def take(n):
-        state[0] += 1
-        return state[0].to_bytes(n, "big")
-
-    return take
-
-
-RANDOM = entropy()
-
-
 def node(storage=None, **changes):
     made = Bag(
         id="240ac4fffe000001",
@@ -83,10 +72,6 @@ def sent(made, figures=None):
     return made.client.data
 
 
-def window(t):
-    return {"t": t, "len": 600, "exp": 60, "streams": {"pm25": [60, 12.5, 1, 30]}}
-
-
 def depth(storage, box):
     return asyncio.run(heartbeat.waiting(box, storage))
 
@@ -94,8 +79,7 @@ def depth(storage, box):
 def test_everything_that_is_known_is_told_in_strings():
     storage = memory.Storage({heartbeat.STARTS: b'{"power_on": 3, "crash": 2, "later": 1}'})
     box = Outbox(storage, RANDOM)
-    for t in range(5):
-        box.add(window(t))
+    add(box, range(5))
     box.set_aside("future")
     made = node(storage, outbox=box, counts={"uplink": 4})
     told = sent(made)
@@ -132,13 +116,9 @@ def test_the_next_one_is_due_after_heartbeat_s_and_a_refused_one_at_once():
     made = node()
     sent(made)
     assert made.tell_s == 77 + 3600
-    refused = node(client=Client(503))
-    try:
-        sent(refused)
-    except ServerError:
-        assert refused.tell_s == 0
-        return
-    raise AssertionError("nobody said that it was not taken")
+    away = node(client=Client(503))
+    refused(ServerError, sent, away)
+    assert away.tell_s == 0
 
 
 def test_counts_that_make_no_sense_are_left_out():
@@ -190,8 +170,7 @@ def test_waiting_windows_are_counted_through_acknowledgements_and_restarts():
     storage = memory.Storage()
     box = Outbox(storage, RANDOM)
     assert depth(storage, box) == 0
-    for t in range(60):
-        box.add(window(t))
+    add(box, range(60))
     assert depth(storage, box) == 60
     for count, (position, name, entry) in enumerate(list(box.pending())):
         if count in (9, 24, 59):
@@ -203,8 +182,7 @@ def test_waiting_windows_are_counted_through_acknowledgements_and_restarts():
 def test_windows_that_had_to_make_room_wait_no_more_and_are_counted_for_ever():
     storage = memory.Storage()
     box = Outbox(storage, RANDOM, segments_max=3)
-    for t in range(200):
-        box.add(window(t))
+    add(box, range(200))
     left = depth(storage, box)
     assert left == len(list(box.pending()))
     assert box.dropped == 200 - left > 80
@@ -224,8 +202,7 @@ def test_what_cannot_be_dated_was_not_dropped():
 def test_an_earlier_boxs_windows_are_counted_as_well():
     storage = memory.Storage()
     box = Outbox(storage, RANDOM)
-    for t in range(20):
-        box.add(window(t))
+    add(box, range(20))
     name = FOLDER + "/" + storage.list(FOLDER)[-1]
     storage.files[name] = storage.files[name][:-3]
     box = Outbox(storage, RANDOM)

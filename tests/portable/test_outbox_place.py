@@ -4,15 +4,8 @@ import os
 
 from firmware.ports import unix
 from firmware.tasks.outbox import FOLDER, Outbox
+from outboxes import add, waiting, window
 from sim import memory
-
-
-def window(t):
-    return {"t": t, "len": 600, "exp": 60, "streams": {"pm25": [60, 12.5, 1, 30]}}
-
-
-def waiting(box):
-    return [(name, entry["seq"], entry["t"]) for _, name, entry in box.pending()]
 
 
 def files():
@@ -37,8 +30,7 @@ def test_folders_among_the_segments_are_left_alone():
     for name in ("", "/00000001.0000abcd", "/00000009.0000abcd", "/00000002.0000abcd.new"):
         storage.make_folder(FOLDER + name)
     box = Outbox(storage, os.urandom)
-    for t in range(30):
-        box.add(window(t))
+    add(box, range(30))
     expected = [(box.box, t + 1, t) for t in range(30)]
     assert waiting(box) == expected
     assert waiting(Outbox(storage, os.urandom)) == expected
