@@ -3,12 +3,14 @@
 import hashlib
 import json
 import secrets
+import socket
+import ssl
 import time
 import zlib
 
 import pytest
 from bundles import Publisher
-from fleetserver import client_context, record_lengths
+from fleetserver import client_context
 from tuf.ngclient import Updater
 from tuf.ngclient.fetcher import FetcherInterface
 
@@ -208,6 +210,41 @@ def test_the_artifact_comes_in_ranges(server, publisher, board):
     assert known.status_code == 304
     line = node.client.get(artifact["_links"]["md5sum"]["href"]).text
     assert line == f"{artifact['hashes']['md5']}  1.1.0.jsonl\n"
+
+
+def record_lengths(context, address, request):
+    """Return the lengths of the TLS records in which a request was answered, and the rest came.
+
+    The answer has to end the connection. Lengths are those of the encrypted content.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(incoming, outgoing, server_hostname=address[0])
+    came = bytearray()
+    with socket.create_connection(address, timeout=30) as connection:
+
+        def do(step, *arguments):
+            while True:
+                try:
+                    return step(*arguments)
+                except ssl.SSLWantReadError:
+                    connection.sendall(outgoing.read())
+                    data = connection.recv(65536)
+                    came.extend(data)
+                    incoming.write(data) if data else incoming.write_eof()
+
+        do(client.do_handshake)
+        do(client.write, request)
+        came.clear()
+        try:
+            while do(client.read, 65536):
+                pass
+        except ssl.SSLEOFError:
+            pass
+    lengths, at = [], 0
+    while at < len(came):
+        lengths.append(int.from_bytes(came[at + 3 : at + 5], "big"))
+        at += 5 + lengths[-1]
+    return lengths
 
 
 def test_files_come_in_tls_records_that_a_node_has_room_for(server, publisher, board):

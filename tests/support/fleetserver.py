@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -273,38 +272,3 @@ class Server:
         """Return the audit's events about a subject, newest first."""
         events = self.admin.get("/audit", params={"limit": 1000}).json()["events"]
         return [event for event in events if event["subject"] == subject]
-
-
-def record_lengths(context: ssl.SSLContext, address: tuple[str, int], request: bytes) -> list[int]:
-    """Return the lengths of the TLS records in which a request was answered, and the rest came.
-
-    The answer has to end the connection. Lengths are those of the encrypted content.
-    """
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = context.wrap_bio(incoming, outgoing, server_hostname=address[0])
-    came = bytearray()
-    with socket.create_connection(address, timeout=30) as connection:
-
-        def do(step: Any, *arguments: Any) -> Any:
-            while True:
-                try:
-                    return step(*arguments)
-                except ssl.SSLWantReadError:
-                    connection.sendall(outgoing.read())
-                    data = connection.recv(65536)
-                    came.extend(data)
-                    incoming.write(data) if data else incoming.write_eof()
-
-        do(client.do_handshake)
-        do(client.write, request)
-        came.clear()
-        try:
-            while do(client.read, 65536):
-                pass
-        except ssl.SSLEOFError:
-            pass
-    lengths, at = [], 0
-    while at < len(came):
-        lengths.append(int.from_bytes(came[at + 3 : at + 5], "big"))
-        at += 5 + lengths[-1]
-    return lengths
