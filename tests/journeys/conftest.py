@@ -1,4 +1,4 @@
-"""The city in which most journeys take place."""
+"""The city in which most journeys take place, and a node of it."""
 
 import pytest
 
@@ -11,3 +11,14 @@ def city(tmp_path_factory):
     with City(tmp_path_factory.mktemp("city") / "home") as made:
         made.open("1.0.0")
         yield made
+
+
+@pytest.fixture(scope="module")
+def node(city):
+    """Give a node that has enrolled and reported; it is a module's own."""
+    made = city.node("elm-street-4", "1.0.0")
+    made.power_on()
+    made.wait_text("enrol: certificate", 40)
+    made.wait_text("uplink: ", 20)
+    yield made
+    made.close()

@@ -6,14 +6,13 @@ import re
 import subprocess
 
 import pytest
-from click.testing import CliRunner
 from emulated import BIN, LAMP_POST, command, lamp_post
+from technician import lamppost
 
 from firmware.tasks import unlocking as node_side
 from ota.build import cards, keys
 from ota.field import lock
 from ota.field.cable import Cable
-from ota.field.cli import node as cli
 from sim import flashfiles
 
 PASSPHRASE = "correct horse"
@@ -60,12 +59,6 @@ def fresh(node):
     mark = node.console.length
     node.power_on()
     node.wait_text("sample: window", 30, since=mark)
-
-
-def lamppost(*words, status=0):
-    done = CliRunner().invoke(cli, words)
-    assert done.exit_code == status, done.output + repr(done.exception)
-    return done.output
 
 
 def runs_on(node, starts):

@@ -3,13 +3,12 @@
 import json
 
 import pytest
-from click.testing import CliRunner
 from emulated import started
 from slots import HANG, two_slots
+from technician import lamppost
 
 from ota.core import bootrecord
 from ota.field import asking
-from ota.field.cli import node as command
 from sim import flashfiles
 from sim.node import Node
 
@@ -31,18 +30,8 @@ def board(tmp_path):
         made.close()
 
 
-def lamppost(name, node, *words):
-    """Run `lamppost node NAME`; return exit status and output, which holds no traceback."""
-    done = CliRunner().invoke(command, [name, "--port", node.serial, *words])
-    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    assert "Traceback" not in done.output
-    return done.exit_code, done.output
-
-
 def diagnosed(node):
-    code, output = lamppost("diagnose", node, "--json")
-    assert code == 1, output
-    told = json.loads(output)
+    told = json.loads(lamppost("diagnose", "--port", node.serial, "--json", status=1))
     return told, [each["what"] for each in told["findings"]]
 
 
@@ -64,8 +53,7 @@ def test_a_board_that_is_no_node_is_named(board, tmp_path, main, what):
     told, found = diagnosed(node)
     assert not told["ours"]
     assert found == [f"no node of ours: {what}"]
-    code, output = lamppost("selftest", node)
-    assert code == 2
+    output = lamppost("selftest", "--port", node.serial, status=2)
     assert "the self-test did not run: ImportError" in output
     node.wait(lambda: node.resets[-1] == "hard", 10)
 
@@ -140,7 +128,6 @@ def test_a_board_without_a_prompt_is_one_line(board, tmp_path, monkeypatch):
     board(node)
     node.wait_text("the file system is damaged", 20)
     for name in ("diagnose", "selftest"):
-        code, output = lamppost(name, node)
-        assert code == 2
+        output = lamppost(name, "--port", node.serial, status=2)
         assert "no MicroPython prompt answers; the board says" in output or "is silent" in output
         assert output.count("\n") == 1

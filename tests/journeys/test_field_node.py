@@ -1,47 +1,18 @@
-"""What a technician learns of a node over its cable: logs, diagnosis, self-test."""
+"""What a technician learns of a node over its cable: diagnosis, and the self-test."""
 
 import base64
-import datetime as dt
 import json
-import os
-import re
-import signal
-import socket
-import subprocess
-import threading
 
-import pytest
-import serial
-from click.testing import CliRunner
-from emulated import BIN
-from serialnet import SerialSocket
+from technician import lamppost
 
 from ota.core import bootrecord
 from ota.field import session
-from ota.field.cable import Cable, CableError
-from ota.field.cli import node as command
+from ota.field.cable import Cable
 from sim import flashfiles
 
 PASSWORD = "only-for-nodes"
 CLAIM = "claim-that-nobody-may-read"
 RUNS = "main: release 1.0.0 from /data/a, reset cause hard"
-
-
-@pytest.fixture(scope="module")
-def node(city):
-    made = city.node("elm-street-4", "1.0.0")
-    made.power_on()
-    made.wait_text("enrol: certificate", 40)
-    made.wait_text("uplink: ", 20)
-    yield made
-    made.close()
-
-
-def lamppost(*words, status=0):
-    """Run `lamppost node`; return what it printed once it has ended so."""
-    done = CliRunner().invoke(command, words)
-    assert done.exit_code == status, done.output + repr(done.exception)
-    return done.output
 
 
 def diagnosed(node, *words, status=0):
@@ -70,77 +41,6 @@ def secrets_of(node):
     for secret in (key, key[7:39], key[7:19], key[27:39], PASSWORD.encode(), CLAIM.encode()):
         forms += [secret.hex(), base64.b64encode(secret).decode().rstrip("=")]
     return forms
-
-
-def logs(port, *words):
-    return subprocess.Popen(
-        [BIN / "lamppost", "node", "logs", "--port", port, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )
-
-
-def ended(process):
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=10)
-    return process.returncode, out, err
-
-
-def test_logs_follow_a_running_node_and_do_not_disturb_it(node):
-    starts = len(node.resets)
-    with logs(node.serial, "--json") as process:
-        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
-        code, _, err = ended(process)
-    assert (code, err) == (0, "")
-    for line in lines:
-        assert line["level"] == "info"
-        assert line["task"] in ("sample", "uplink", "light", "main", "clock", "update")
-        assert line["uptime_s"] > 0
-        heard = dt.datetime.fromisoformat(line["time"])
-        assert abs((dt.datetime.now(dt.UTC) - heard).total_seconds()) < 30
-    assert len(node.resets) == starts
-    assert node.state == "running"
-    assert "stopped from the cable" not in node.console.text
-
-
-def repeating(listener, said, cut):
-    """Say the latest of `said` over and over to whoever connects; hang up once when told to."""
-    while True:
-        try:
-            connection, _ = listener.accept()
-        except OSError:
-            return  # the test is over
-        with connection:
-            try:
-                while not cut.wait(0.05):
-                    connection.sendall(said[-1])
-            except OSError:
-                continue
-            cut.clear()
-
-
-def test_logs_come_back_with_their_port_and_show_what_matters():
-    """The port is a network's, which goes away and comes back; of the level only errors show."""
-    said = [b"[     1.000] info  x: not this\n[    12.345] error update: \x1b[2Jfirst\n"]
-    cut = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=repeating, args=(listener, said, cut), daemon=True).start()
-    url = f"socket://127.0.0.1:{listener.getsockname()[1]}"
-    with logs(url, "--level", "warn", "--since-boot", "--follow") as process:
-        assert process.stdout.readline().endswith("12.345 error update: ?[2Jfirst\n")
-        said.append(b"[     0.015] warn  boot: again\n")
-        cut.set()
-        for line in process.stdout:
-            if "first" not in line:
-                break
-        assert line.endswith("0.015 warn  boot: again\n")
-        code, _, err = ended(process)
-    listener.close()
-    assert code == 0
-    assert f"{url} is gone" in err
-    assert f"{url} is back" in err
 
 
 def test_diagnose_tells_all_but_the_secrets(node):
@@ -294,33 +194,6 @@ def test_a_full_file_system_is_told_and_stops_nothing(node):
     node.wait_text("sample: window", 30, since=mark)
 
 
-@pytest.mark.filterwarnings("ignore:set(Daemon|Name)")  # pySerial 3.5's own
-def test_a_node_behind_rfc2217_answers_as_one_at_the_desk(node):
-    with SerialSocket(node.serial, rfc2217=True) as served:
-        told = json.loads(lamppost("diagnose", "--port", served.url, "--json"))
-        assert (told["node"]["id"], told["restarted"]) == (node.id, True)
-        assert "pass  air" in lamppost("selftest", "--port", served.url)
-        with logs(served.url) as process:
-            assert re.match(r" *[0-9:.]{12} (info|warn|error) +\w+: ", process.stdout.readline())
-            code, _, err = ended(process)
-        assert (code, err) == (0, "")
-
-
-def test_a_node_that_starts_anew_amid_a_command_ends_it(node):
-    with Cable(node.serial) as cable:
-        cable.run("import time\nprint('@[1]')\ntime.sleep(60)", fresh=False)
-        lines = cable.lines(20)
-        assert next(lines) == "@[1]"
-        node.press_reset()
-        with pytest.raises(CableError, match="started anew in the middle; try again"):
-            list(lines)
-    with Cable(node.serial) as cable:  # an old firmware's words are no sign of a program
-        cable.run("while True: print('[ 1.000] info  light: dimmed')", fresh=False)
-        with pytest.raises(CableError, match="fallen silent"):
-            list(cable.lines(0.5))
-        session.restart(cable, fresh=True)
-
-
 def test_without_a_restart_the_node_waits_at_its_prompt(node):
     mark = node.console.length
     text = lamppost("diagnose", "--no-restart", "--port", node.serial)
@@ -330,19 +203,3 @@ def test_without_a_restart_the_node_waits_at_its_prompt(node):
         cable.catch(10)
         cable.run("import sys\nprint(sys.path[0])", fresh=False)
         assert next(iter(cable.lines(5))) == "/data/a"
-
-
-def test_a_port_that_is_busy_or_goes_away_is_one_line(node, tmp_path):
-    with serial.Serial(node.serial, exclusive=True):
-        for name in ("logs", "diagnose", "selftest"):
-            assert "is busy" in lamppost(name, "--port", node.serial, status=2)
-    for name in ("logs", "diagnose", "selftest"):
-        text = lamppost(name, "--port", str(tmp_path / "ttyUSB0"), status=2)
-        assert text.strip().endswith("there is no such port; is the board plugged in?")
-    cable = Cable(node.serial)
-    cable.run("import time\ntime.sleep(60)", fresh=False)
-    power_cut = threading.Timer(0.5, node.close)
-    power_cut.start()
-    with cable, pytest.raises(CableError):
-        list(cable.lines(20))
-    power_cut.join()
