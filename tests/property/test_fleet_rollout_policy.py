@@ -224,11 +224,8 @@ class Fleet(RuleBasedStateMachine):
     @rule(index=st.integers(0, 50))
     def a_silent_node_comes_back(self, index):
         node = self.pick(index, "unreached")
-        if (
-            node is not None
-            and not node.superseded
-            and self.rollout.state in ("active", "finished")
-        ):
+        offered = self.rollout.state in ("active", "finished")
+        if offered and node is not None and not node.superseded:
             node.superseded = True
             self.rollout.nodes.append(Node(node.name, node.wave, late=True))
 
