@@ -169,7 +169,7 @@ def test_dns_answers_that_are_none():
     ):
         assert dns.answer(data, query) is None
     for i in range(len(ANSWER)):
-        dns.answer(ANSWER[:i], query)
+        assert dns.answer(ANSWER[:i], query) is None
         dns.answer(ANSWER[:i] + b"\xff" * (len(ANSWER) - i), query)
 
 
