@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ota.field import session
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
+from ota.field.faults import CableError
 
 CATCH_S = 20.0  # a node that restarts all the time is met between two starts
 _SILENCE_S = 45.0  # a slot's hashes, a silent part, the waiting of a self-test

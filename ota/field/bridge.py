@@ -13,9 +13,8 @@ from typing import Self
 
 import serial
 
-from ota.field.cable import CableError
+from ota.field.faults import BAUD, CableError
 
-_BAUD = 115_200
 _READ_S = 0.1
 _READ_BYTES = 4096
 
@@ -25,7 +24,7 @@ class Bridge:
 
     def __init__(self, url: str) -> None:
         try:
-            self._port = serial.serial_for_url(url, baudrate=_BAUD, timeout=_READ_S)
+            self._port = serial.serial_for_url(url, baudrate=BAUD, timeout=_READ_S)
         except (OSError, ValueError, serial.SerialException) as error:
             raise CableError(f"{url}: {error}") from error
         self._master, self._slave = os.openpty()  # ours stays open: the PTY outlives its clients

@@ -7,11 +7,9 @@ serial device, a PTY, `socket://host:port` or `rfc2217://host:port`, as pySerial
 import contextlib
 import io
 import math
-import os
 import struct
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -19,16 +17,15 @@ import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-from ota.build.errors import FieldError
-from ota.field import lock
-from ota.field.line import STARTS, LateError, Line
+from ota.field import faults, lock
+from ota.field.faults import BAUD, GONE, READ_S, CableError
+from ota.field.line import LateError, Line
 
-_BAUD = 115_200
-_READ_S = 0.2
 _TRIES = 3
 _PROMPT_S = 6
 _BOOT_S = 20  # of the boot code, which hashes the slot
 _REACH_S = 60.0  # to come to the prompt, whatever the node does
+_PROGRAM_S = 3600.0  # of a program, however much it says: an update of MicroPython takes minutes
 _EOF = b"\x04"
 _FRIENDLY = b">>> "
 _LOOK_S = 1.0
@@ -41,17 +38,6 @@ _HEARD_BYTES = 1 << 14
 _LINE_MAX = 1 << 16
 # What pySerial and mpremote raise when a port fails; a short read becomes a struct.error there.
 _FAULTS = (OSError, TransportError, serial.SerialException, struct.error, ValueError)
-
-
-GONE = " is gone: unplugged, or its power is off"
-RESTLESS = (
-    "the node starts over and over, and never comes to its prompt: write its whole flash anew"
-    " (`lamppost node flash`), or give it another board"
-)
-
-
-class CableError(FieldError):
-    """The port, or what is at its other end, does not do what it should."""
 
 
 class _SilentError(CableError):
@@ -69,9 +55,9 @@ class Cable:
         self._key = key
         self._met = False
         try:
-            self._transport: Any = SerialTransport(port, baudrate=_BAUD, timeout=_READ_S)
+            self._transport: Any = SerialTransport(port, baudrate=BAUD, timeout=READ_S)
         except _FAULTS as error:
-            raise CableError(diagnosis(port)) from error
+            raise faults.unopened(port) from error
         self._line = self._transport.serial = Line(self._transport.serial)
         self._read = b""
 
@@ -85,7 +71,7 @@ class Cable:
         try:
             while _PROMPT not in heard:
                 if time.monotonic() > until:
-                    raise CableError(_silent(self.port, heard))
+                    raise faults.unanswered(self.port, heard)
                 self._transport.serial.write(_STOP)
                 pause = time.monotonic() + _PAUSE_S
                 while time.monotonic() < pause and _PROMPT not in heard:
@@ -107,27 +93,31 @@ class Cable:
         fault: BaseException | None = None
         self._read, self._line.starts = b"", 0
         self._line.until = time.monotonic() + _REACH_S
-        for _ in range(_TRIES):
-            try:
-                if not self._met:
-                    self.unlock(_STOP, _PROMPT)
-                    self._met = True
-                with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it read
-                    self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
-                    if fresh:
-                        self._transport.enter_raw_repl(timeout_overall=_BOOT_S)
-                    self._transport.exec_raw_no_follow(program)
-            except (LateError, *_FAULTS) as error:
-                fault, self._met = error, False
-            else:
-                self._line.until = math.inf
-                return
-        self._line.until = math.inf
+        try:
+            for _ in range(_TRIES):
+                try:
+                    self._begin(program, fresh)
+                except (LateError, *_FAULTS) as error:
+                    fault, self._met = error, False
+                else:
+                    return
+        finally:
+            self._line.until = math.inf
         raise CableError(self._unreached(fault)) from fault
+
+    def _begin(self, program: str, fresh: bool) -> None:
+        if not self._met:
+            self.unlock(_STOP, _PROMPT)
+            self._met = True
+        with contextlib.redirect_stdout(io.StringIO()):  # mpremote prints what it read
+            self._transport.enter_raw_repl(soft_reset=False, timeout_overall=_PROMPT_S)
+            if fresh:
+                self._transport.enter_raw_repl(timeout_overall=_BOOT_S)
+            self._transport.exec_raw_no_follow(program)
 
     def _unreached(self, fault: BaseException | None) -> str:
         if self._line.starts > 1:
-            return f"{self.port}: {RESTLESS}"
+            return f"{self.port}: {faults.RESTLESS}"
         if isinstance(fault, OSError):
             return f"{self.port}{GONE}"
         return (
@@ -183,11 +173,12 @@ class Cable:
         else comes is no sign of it), when the node starts anew meanwhile, or the port is gone.
         """
         self._line.starts = 0
+        last = time.monotonic() + _PROGRAM_S
         until = time.monotonic() + silence_s
         while True:
             line, mark = self._until((b"\n", _EOF), until)
             if line.startswith(b"@"):
-                until = time.monotonic() + silence_s
+                until = min(time.monotonic() + silence_s, last)
             elif self._line.starts:
                 raise CableError(f"{self.port}: the node started anew in the middle; try again")
             yield line.decode(errors="replace").rstrip("\r")
@@ -225,7 +216,9 @@ class Cable:
                 line, self._read = self._read[:at], self._read[at + 1 :]
                 return line, mark
             if len(self._read) > _LINE_MAX or time.monotonic() > until:
-                raise _SilentError(f"{self.port}: the node has fallen silent")
+                raise _SilentError(
+                    f"{self.port}: the node has fallen silent, or says no end: try again"
+                )
             self._read += self._more()
 
     def _more(self) -> bytes:
@@ -244,39 +237,3 @@ class Cable:
         _: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def _silent(port: str, heard: bytes) -> str:
-    """Say what stands behind a port that gives no prompt, as far as it told."""
-    lines = [line.strip() for line in heard.decode(errors="replace").splitlines()]
-    last = next((line for line in reversed(lines) if line), "")
-    if not last:
-        return f"{port} is silent: is the board powered, and is this its port?"
-    said = printable(last)[:120]
-    if sum(map(heard.count, STARTS)) > 1:
-        return f"{port}: {RESTLESS} (it says {said!r})"
-    return (
-        f"{port}: no MicroPython prompt answers; the board says {said!r}. If that is no node's"
-        " doing, it has another firmware or damaged files: `lamppost node image` makes a node"
-    )
-
-
-def printable(text: object) -> str:
-    """Return text as it may go to a terminal: escape sequences of a node steer none here."""
-    return "".join(each if each.isprintable() else "?" for each in str(text))
-
-
-def diagnosis(port: str) -> str:
-    """Say why a port cannot be opened."""
-    if "://" not in port:
-        if not Path(port).exists():
-            return f"{port}: there is no such port; is the board plugged in?"
-        if not os.access(port, os.R_OK | os.W_OK):
-            return f"{port}: no permission; on Debian, be in the group dialout"
-    try:
-        serial.serial_for_url(port, baudrate=_BAUD, timeout=_READ_S, exclusive=True).close()
-    except _FAULTS as error:
-        if "lock" in str(error):
-            return f"{port} is busy: another program has it open"
-        return f"{port}: {error}"
-    return f"{port} could not be opened; try again"

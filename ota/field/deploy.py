@@ -11,18 +11,26 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from ota.build.errors import FieldError
+from ota.build.errors import FieldError, printable
 from ota.build.offline import METADATA, TARGETS, Offline
 from ota.field import session
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
+from ota.field.diagnosis import moment
+from ota.field.faults import CableError
 
 ACTION = "cable-"  # of an update that no server offered; ota/device/report.py knows it
 _PIECE_BYTES = 160  # 216 in base64: a line that an ESP32's receive buffer of 260 bytes holds
 _SILENCE_S = 60.0  # verification and flash, between two lines
 _PREFIX = 16  # hexadecimal digits of a hash that the node tells
+_FORMS: session.Forms = {
+    "hello": [dict],
+    "get": [int, int, str],
+    "say": [str],
+    "end": [bool, str, str, str],
+    "fault": [str],
+}
 _CONFIRMED, _BACK = "confirmed", "goes back:"
 
 
@@ -35,8 +43,8 @@ class Told:
     """What a node said of itself: slot, version, board, its clock in unix seconds."""
 
     slot: str = ""
-    version: str | None = None
-    board: str | None = None
+    version: str = ""
+    board: str = ""
     now: int = 0
     have: frozenset[str] = frozenset()
     log: list[str] = field(default_factory=list)
@@ -68,7 +76,7 @@ def deploy(cable: Cable, offline: Offline, progress: Progress, wait_s: float = 0
     run.answer()
     outcome = _watch(cable, offline.header.version, wait_s) if wait_s else "trial begun"
     told = run.told
-    return Result(told.version or "", offline.header.version, told.board or "", run.sent, outcome)
+    return Result(told.version, offline.header.version, told.board, run.sent, outcome)
 
 
 class _Run:
@@ -88,7 +96,7 @@ class _Run:
     def answer(self) -> None:
         """Answer until the node has staged the release; DeployError when it has not."""
         for line in self._cable.lines(_SILENCE_S):
-            words = _words(line)
+            words = session.words(line, _FORMS)
             if words is None:
                 self.told.log.append(line)
                 continue
@@ -111,11 +119,15 @@ class _Run:
         )
 
     def _hello(self, said: Mapping[str, Any]) -> None:
-        self.told.slot = said["slot"]
-        self.told.version = said["version"]
-        self.told.board = said["board"]
-        self.told.now = said["now"]
-        self.told.have = frozenset(said["have"])
+        told = self.told
+        try:
+            told.slot, told.now = printable(said["slot"]), int(said["now"])
+            told.version, told.board = (printable(said[key] or "") for key in ("version", "board"))
+            told.have = frozenset(map(str, said["have"]))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise DeployError(
+                f"{self._cable.port}: the node did not answer as it should: {error}"
+            ) from error
         self._refusal = self._objection()
         if not self._refusal:
             plan = [self._action, self._offline.header.version]
@@ -123,7 +135,7 @@ class _Run:
             lacking = [
                 size
                 for digest, size in self._offline.files.items()
-                if digest[:_PREFIX] not in self.told.have
+                if digest[:_PREFIX] not in told.have
             ]
             around = [
                 len(data)
@@ -140,13 +152,13 @@ class _Run:
                 " heals itself, any other takes a whole image (`lamppost node image`)"
             )
         if told.board != header.board:
-            return f"{port}: the node is an {told.board}, the bundle is for {header.board}"
+            board = told.board or "unknown board"
+            return f"{port}: the node is an {board}, the bundle is for {header.board}"
         if told.version == header.version:
             return f"{port}: the node runs {header.version} already"
         if told.now > self._offline.until:
-            at = datetime.fromtimestamp(told.now, UTC)
             return (
-                f"{port}: by the node's clock ({at:%Y-%m-%d %H:%M} UTC) the bundle has expired;"
+                f"{port}: by the node's clock ({moment(told.now)}) the bundle has expired;"
                 " export it anew, or let the node hear the time first"
             )
         return ""
@@ -183,15 +195,6 @@ class _Run:
         raise DeployError(f"{port}: the node refused {wanted}: {why}")
 
 
-def _words(line: str) -> list[Any] | None:
-    """Return what a line of the node's side says; None for any other line."""
-    words = session.words(line)
-    return words if words is not None and words[0] in _KINDS else None
-
-
-_KINDS = ("hello", "get", "say", "end", "fault")
-
-
 def _watch(cable: Cable, version: str, wait_s: float) -> str:
     """Return how the trial ended: confirmed, why it goes back, or that it goes on."""
     try:
@@ -199,7 +202,7 @@ def _watch(cable: Cable, version: str, wait_s: float) -> str:
             if f"release {version} {_CONFIRMED}" in line:
                 return _CONFIRMED
             if f"release {version} {_BACK}" in line:
-                return line[line.index(_BACK) :]
+                return printable(line[line.index(_BACK) :])
     except CableError:
         pass  # the port is gone: what it came to, the server will hear
     return "trial begun"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from ota.build.errors import printable
 from ota.field import wear
-from ota.field.cable import printable
 from ota.field.diagnosis import moment
 from ota.field.findings import Finding
 from ota.field.selftest import Result

@@ -5,6 +5,7 @@ and read its flash and its parts; start its firmware anew. What could not be had
 so as {"fault": why}: a board that is damaged, or none of ours, gets the report that it can get.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -15,7 +16,8 @@ from cryptography import x509
 from firmware.core.names import device_id
 from ota.core import bootrecord
 from ota.field import asking, wear
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
+from ota.field.faults import CableError
 
 _CAUSES = {
     "PWRON_RESET": "power on",
@@ -107,7 +109,7 @@ def _console(value: Any) -> dict[str, Any]:
 def _node(told: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     mac = str(_dict(told.get("wifi")).get("mac") or "")
     found: dict[str, Any] = {"id": None, "mac": mac or None}
-    if len(mac) == 12:
+    if re.fullmatch("[0-9a-f]{12}", mac):
         found["id"] = str(device_id(bytes.fromhex(mac)))
     for name in ("name", "site", "position"):
         found[name] = config.get(name)
@@ -121,7 +123,8 @@ def _slot(value: Any) -> dict[str, Any] | None:
         return None
     if "fault" in found:
         found = {"damaged": ["manifest.jsonl"], "files": 0, **found}
-    found["damaged"] = [str(path) for path in found.get("damaged") or ()]
+    damaged = found.get("damaged", [])
+    found["damaged"] = list(map(str, damaged)) if isinstance(damaged, list) else ["no list of it"]
     found["sound"] = not found["damaged"]
     return found
 
@@ -129,7 +132,7 @@ def _slot(value: Any) -> dict[str, Any] | None:
 def _record(told: Mapping[str, Any]) -> dict[str, Any]:
     """Return the boot record, by the rules of the node; `copies`: how many of two are sound."""
     lines = [told.get(f"record {name}") for name in ("a", "b")]
-    copies = [line.encode() if isinstance(line, str) else None for line in lines]
+    copies = [line.encode(errors="replace") if isinstance(line, str) else None for line in lines]
     record: dict[str, Any] = dict(bootrecord.newest(copies))
     record["copies"] = sum(bootrecord.decode(copy) is not None for copy in copies)
     return record
@@ -148,6 +151,7 @@ def _resets(told: Mapping[str, Any]) -> dict[str, Any]:
 def _part(value: Any) -> dict[str, Any]:
     found = _dict(value)
     found["fault"] = found.get("fault") or None
+    found["values"] = _dict(found.get("values"))
     return found
 
 
@@ -163,7 +167,7 @@ def _clock(told: Mapping[str, Any], now: float) -> dict[str, Any]:
     seen = told.get("seen")
     return {
         "now": moment(at),
-        "ahead_s": round(at - now),
+        "ahead_s": at - round(now),
         "seen": moment(seen) if isinstance(seen, int) else None,
     }
 
@@ -194,8 +198,9 @@ def _dates(text: str) -> dict[str, Any]:
             "not_before": _iso(certificate.not_valid_before_utc),
             "not_after": _iso(certificate.not_valid_after_utc),
         }
-    except ValueError as error:
-        return {"fault": f"no certificate: {str(error).splitlines()[0][:80]}"}
+    except (ValueError, x509.InvalidVersion) as error:
+        first, _, _ = str(error).partition("\n")
+        return {"fault": f"no certificate: {first[:80]}"}
 
 
 def _metadata(value: Any) -> dict[str, Any] | None:

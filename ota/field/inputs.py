@@ -33,7 +33,9 @@ def config(path: Path) -> tuple[bytes, list[str]]:
     """
     data = read(path, "configuration")
     try:
-        packed = json.dumps(json.loads(data), separators=(",", ":"), ensure_ascii=False).encode()
+        document = json.loads(data)
+        text = json.dumps(document, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        packed = text.encode()
         return packed, rules.parse(packed)["ignored"]
     except (ValueError, RecursionError) as error:
         raise FieldError(f"configuration {path} is no JSON: {error}") from error
@@ -81,7 +83,7 @@ def anchors(paths: tuple[Path, ...]) -> list[bytes]:
                 certificates = x509.load_pem_x509_certificates(data)
             else:
                 certificates = [x509.load_der_x509_certificate(data)]
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise FieldError(f"CA certificate {path} is neither PEM nor DER") from error
         found += [certificate.public_bytes(Encoding.DER) for certificate in certificates]
     return found

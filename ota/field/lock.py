@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.signer import Key, Signer
 
 from ota.build import cards, options
-from ota.build.errors import FieldError, SigningKeyError
+from ota.build.errors import FieldError, SigningKeyError, printable
 
 VARIABLE = "LAMPPOST_TECHNICIAN_KEY"
 TEXT = b"lamppost console 1\n%s\n%s\n"  # what is signed: the node's id, its nonce
@@ -109,8 +109,7 @@ def names(heard: bytes) -> str | None:
 
 def said(heard: bytes) -> list[str]:
     """Return what a node's lock has said in whole lines, printable."""
-    texts = [text.decode(errors="replace") for text in _LINE.findall(heard)]
-    return ["".join(each if each.isprintable() else "?" for each in text) for text in texts]
+    return [printable(text.decode(errors="replace")) for text in _LINE.findall(heard)]
 
 
 def unlock(line: Line, whose: str, technician: Technician | None) -> str:

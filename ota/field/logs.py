@@ -16,7 +16,9 @@ from typing import Any
 
 import serial
 
-from ota.field.cable import GONE, CableError, diagnosis, printable
+from ota.build.errors import printable
+from ota.field import faults
+from ota.field.faults import BAUD, GONE, READ_S, CableError
 
 try:
     import termios
@@ -24,8 +26,6 @@ except ImportError:  # Windows, where closing a port moves nothing
     termios = None  # type: ignore[assignment]
 
 LEVELS = ("info", "warn", "error")
-_BAUD = 115_200
-_READ_S = 0.2
 _LOOK_S = 0.5
 _LINE_MAX = 2000
 _LINE = re.compile(r"\[ *(\d{1,9}\.\d{3})\] (info|warn|error) +([^:]{1,40}): (.*)")
@@ -33,7 +33,7 @@ _LINE = re.compile(r"\[ *(\d{1,9}\.\d{3})\] (info|warn|error) +([^:]{1,40}): (.*
 _IDF = re.compile(r"([EWIDV]) \((\d+)\) ([^:]{1,40}): (.*)")
 _IDF_LEVELS = {"E": "error", "W": "warn"}
 _BAD = ("Traceback (most recent call last)", "Guru Meditation Error", "Brownout detector")
-_FAULTS = (OSError, serial.SerialException, ValueError)
+_FAULTS = (OSError, ValueError)  # a SerialException is an OSError
 
 
 @dataclass(frozen=True)
@@ -146,9 +146,9 @@ def await_port(port: str) -> None:
 def listening(port: str) -> Any:
     """Open a port for listening; CableError says why it cannot be."""
     try:
-        opened = serial.serial_for_url(port, baudrate=_BAUD, timeout=_READ_S, exclusive=True)
+        opened = serial.serial_for_url(port, baudrate=BAUD, timeout=READ_S, exclusive=True)
     except _FAULTS as error:
-        raise CableError(diagnosis(port)) from error
+        raise faults.unopened(port) from error
     descriptor = getattr(opened, "fd", None)  # a URL has none
     if termios and isinstance(descriptor, int):
         with contextlib.suppress(termios.error):

@@ -7,7 +7,7 @@ import click
 
 from ota.field import logs as reading
 from ota.field import session
-from ota.field.cable import CableError
+from ota.field.faults import CableError
 
 
 @click.command(short_help="Follow the console of a running node.")

@@ -1,8 +1,8 @@
 """What makes a node one of a fleet: its place and network, whom it trusts, its claim token.
 
-Order: the configuration is complete and valid; the node answers and is ours; the server knows it;
-the trust anchors agree; a fresh claim; the files go over, all or none. Until the last step nothing
-on the node has changed, and the whole can be repeated at any time.
+Order: the configuration is complete and valid; the node answers and is ours; the trust anchors
+agree; the server knows it; a fresh claim; the files go over, all or none. Until the last step
+nothing on the node has changed, and the whole can be repeated at any time.
 """
 
 import json
@@ -18,11 +18,15 @@ from firmware.core import config as rules
 from firmware.core.errors import ConfigError
 from ota.build.errors import FieldError
 from ota.field import image, inputs, session
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
+from ota.field.faults import CableError
 from ota.field.server import Server, ServerError
 from ota.field.session import About, NodeError, Progress
 
 _ETC = "/etc/"
+_PROVISIONING = {"names": list, "port": int, "sntp_port": int, "ca": str}
+_CLAIM = {"token": str, "expires": int}
+_DEVICE = {"site": str, "board": str, "name": str}
 _TUF = ("root", "timestamp", "snapshot", "targets")
 
 
@@ -77,6 +81,8 @@ def configuration(
     if wishes.password is not None:
         made["wifi"]["password"] = wishes.password
     names = [str(name) for name in known["names"]]
+    if not names:
+        raise ServerError("the server names nothing that its certificate is for")
     server = dict(_section(made, "server"))
     if wishes.server is not None:
         address, port = wishes.server
@@ -90,9 +96,12 @@ def configuration(
         )
     made["server"] = server
     made.setdefault("time_servers", [{"host": server["address"], "port": known["sntp_port"]}])
-    packed = json.dumps(made, separators=(",", ":"), ensure_ascii=False).encode()
     try:
+        text = json.dumps(made, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+        packed = text.encode()
         ignored = rules.parse(packed)["ignored"]
+    except (ValueError, RecursionError) as error:  # a number or a text that no JSON has
+        raise FieldError(f"configuration: {error}") from error
     except ConfigError as error:
         raise FieldError(f"configuration: {str(error).removeprefix(': ')}") from error
     if not made.get("site"):
@@ -108,7 +117,7 @@ def provision(
     FieldError, ServerError: it has what it had. NodeError, CableError: likewise, or that and new
     files whole in part; the same can be tried again.
     """
-    known = server.call("GET", "/provisioning")
+    known = server.call("GET", "/provisioning", form=_PROVISIONING)
     packed, ignored = configuration(document, wishes, known)
     config = json.loads(packed)
     found = session.about(cable)
@@ -123,7 +132,8 @@ def provision(
         root, notes = _root(wishes.root, found, known)
         notes += [f"{name} is unknown to this release, ignored" for name in ignored]
         registered = _register(server, found, config, notes)
-        claim = server.call("POST", f"/devices/{found.id}/claims", {"ttl_s": wishes.hours * 3600})
+        lasts = {"ttl_s": wishes.hours * 3600}
+        claim = server.call("POST", f"/devices/{found.id}/claims", lasts, form=_CLAIM)
         files = anchors | root | {"claim": claim["token"].encode(), "config.json": packed}
         stale = [_ETC + name for name in image.ANCHOR_NAMES if name not in anchors]
         stale += _foreign(root, found)
@@ -131,7 +141,7 @@ def provision(
             cable, found, {_ETC + name: data for name, data in files.items()}, stale, progress
         )
     finally:
-        _restart(cable)
+        session.let_run(cable)
     return Result(
         found.id,
         config["name"],
@@ -180,7 +190,10 @@ def _section(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _anchors(known: Mapping[str, Any]) -> dict[str, bytes]:
-    certificates = x509.load_pem_x509_certificates(known["ca"].encode())
+    try:
+        certificates = x509.load_pem_x509_certificates(known["ca"].encode())
+    except (ValueError, x509.InvalidVersion) as error:
+        raise ServerError(f"the server's CA certificate is no PEM: {error}") from error
     return image.anchor_files([each.public_bytes(Encoding.DER) for each in certificates])
 
 
@@ -201,7 +214,7 @@ def _root(
     else:
         data = {"root.json": inputs.root(path)}
         ours = _keys(data["root.json"])
-    theirs = _keys((known["root"] or "{}").encode())
+    theirs = _keys(str(known.get("root")).encode(errors="replace"))
     if theirs and not ours & theirs:
         note = (
             "the server's TUF root shares no key with this node's: unless all were rotated, the"
@@ -228,7 +241,7 @@ def _foreign(root: Mapping[str, bytes], found: About) -> list[str]:
 def _register(server: Server, found: About, config: Mapping[str, Any], notes: list[str]) -> bool:
     """Have the server know the node; True when it is new there."""
     try:
-        known = server.call("GET", f"/devices/{found.id}")
+        known = server.call("GET", f"/devices/{found.id}", form=_DEVICE)
     except ServerError as error:
         if error.status != 404:
             raise
@@ -248,11 +261,3 @@ def _register(server: Server, found: About, config: Mapping[str, Any], notes: li
     if known["name"] != config["name"]:
         notes.append(f"the server calls it {known['name']!r}, its configuration says otherwise")
     return False
-
-
-def _restart(cable: Cable) -> None:
-    """Let the firmware run again, whatever became of it."""
-    try:
-        session.restart(cable)
-    except (CableError, NodeError):
-        return  # its watchdog does, within ten minutes

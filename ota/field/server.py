@@ -3,7 +3,7 @@
 import os
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -14,6 +14,7 @@ from ota.build.errors import FieldError
 
 _TIMEOUT_S = 60.0
 _BELOW = "/api/v1"
+_ANY: Mapping[str, type] = {}
 
 
 class ServerError(FieldError):
@@ -48,8 +49,13 @@ class Server:
         except (ValueError, httpx2.InvalidURL) as error:
             raise ServerError(f"{url}: {error}") from error
 
-    def call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        """Return the JSON object that answers one request; ServerError says why there is none."""
+    def call(
+        self, method: str, path: str, body: Any = None, form: Mapping[str, type] = _ANY
+    ) -> dict[str, Any]:
+        """Return the JSON object that answers one request; ServerError says why there is none.
+
+        form: members that it must have, and of what types.
+        """
         try:
             response = self._client.request(method, path, json=body)
         except (OSError, httpx2.HTTPError, httpx2.InvalidURL) as error:
@@ -67,6 +73,12 @@ class Server:
             )
         if response.status_code >= 300:
             raise ServerError(_reason(response.status_code, answer), response.status_code)
+        for name, kind in form.items():
+            if type(answer.get(name)) is not kind:
+                raise ServerError(
+                    f"{self._url} answers without {name}: it is no fleet server, or an older one;"
+                    " check --url or LAMPPOST_URL"
+                )
         return answer
 
     def __enter__(self) -> Self:

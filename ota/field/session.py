@@ -18,10 +18,12 @@ import click
 
 from firmware.core.names import device_id
 from ota.build.boards import BLOCK_BYTES
-from ota.build.errors import FieldError
+from ota.build.errors import FieldError, printable
 from ota.field.cable import Cable
 
 _SILENCE_S = 30.0
+_TEXTS = ("machine", "runtime", "board", "version", "name", "site")
+_MAC_BYTES = 6
 _IMPORT = re.compile(r"^from (\w+) import .*$", re.MULTILINE)
 _PIECE_BYTES = 384
 _INLINE_BYTES = 100  # what LittleFS keeps within the directory
@@ -36,6 +38,8 @@ PORT: Callable[..., Any] = click.option(
 
 # Told how much of how much is done.
 Progress = Callable[[int, int], None]
+# The kinds of line of a program, and of what types the words are that follow.
+Forms = Mapping[str, Sequence[type]]
 
 
 @contextlib.contextmanager
@@ -96,15 +100,19 @@ def program(name: str) -> str:
     return text(name)
 
 
-def words(line: str) -> list[Any] | None:
-    """Return what a line of a program of ours says; None for any other line."""
+def words(line: str, forms: Forms | None = None) -> list[Any] | None:
+    """Return what a line of a program of ours says; None for any other line, or of other form."""
     if not line.startswith("@["):
         return None
     try:
         found = json.loads(line[1:])
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, list) and found else None
+    if not isinstance(found, list) or not found or not isinstance(found[0], str):
+        return None
+    if forms is not None and [type(each) for each in found[1:]] != forms.get(found[0]):
+        return None
+    return found
 
 
 def told(cable: Cable) -> list[list[Any]]:
@@ -115,7 +123,7 @@ def told(cable: Cable) -> list[list[Any]]:
         if said is None:
             rest.append(line)
         elif said[0] == "fault":
-            raise NodeError(f"{cable.port}: {said[1]}")
+            raise NodeError(f"{cable.port}: {' '.join(map(str, said[1:]))}")
         else:
             found.append(said)
     if not found:
@@ -127,11 +135,28 @@ def told(cable: Cable) -> list[list[Any]]:
 def about(cable: Cable) -> About:
     """Stop what runs on the node, start it softly, and have it tell what it is."""
     cable.run(program("about"))
-    said = told(cable)[-1][1]
+    said = told(cable)[-1]
     try:
-        return About(**{**said, "id": device_id(bytes.fromhex(said["id"]))})
-    except (KeyError, TypeError, ValueError) as error:
+        return _about(said[1])
+    except (LookupError, TypeError, ValueError, OverflowError) as error:
         raise NodeError(f"{cable.port}: the node did not answer as it should: {error}") from error
+
+
+def _about(told: Mapping[str, Any]) -> About:
+    """Return what a node told, each member of its type."""
+    texts = {name: printable(told[name]) for name in _TEXTS}
+    mac = bytes.fromhex(told["id"])
+    if len(mac) != _MAC_BYTES:
+        raise ValueError(f"no MAC: {mac.hex()}")
+    first, second = ([str(key) for key in keys] for keys in told["roots"])
+    return About(
+        id=device_id(mac),
+        **texts,
+        files={path: int(size) for path, size in dict(told["files"]).items()},
+        free=int(told["free"]),
+        roots=(first, second),
+        locked=[printable(name) for name in told["locked"]],
+    )
 
 
 def require_ours(cable: Cable, found: About) -> None:
@@ -186,6 +211,12 @@ def restart(cable: Cable, *, fresh: bool = False) -> None:
     for line in cable.lines(_SILENCE_S):
         if words(line) == ["restart"]:
             return
+
+
+def let_run(cable: Cable) -> None:
+    """Have the firmware run again, whatever went wrong: else its watchdog does, in ten minutes."""
+    with contextlib.suppress(FieldError):
+        restart(cable)
 
 
 def _call(cable: Cable, statement: str) -> None:

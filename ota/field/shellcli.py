@@ -10,7 +10,8 @@ import click
 from ota.build.errors import FieldError
 from ota.field import lock, programs, session
 from ota.field.bridge import Bridge
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
+from ota.field.faults import CableError
 
 
 @click.command(short_help="Open a node's MicroPython prompt.")

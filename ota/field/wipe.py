@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from ota.build.errors import FieldError
 from ota.field import session
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
+from ota.field.faults import CableError
 from ota.field.server import Server, ServerError
 from ota.field.session import About, NodeError, Progress
 
 _SILENCE_S = 60.0
+# `at`: blocks done, of how many; `end`: blocks done, and how many of them are bad.
+_FORMS: session.Forms = {"at": [int, int], "end": [int, int], "fault": [str]}
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ def names(found: About) -> tuple[str, ...]:
 def retire(server: Server, found: About) -> None:
     """Have the server retire the node; one that it does not know, or has retired, is none."""
     try:
-        known = server.call("GET", f"/devices/{found.id}")
+        known = server.call("GET", f"/devices/{found.id}", form={"state": str})
         if known["state"] != "retired":
             server.call("POST", f"/devices/{found.id}/state", {"state": "retired"})
     except ServerError as error:
@@ -48,10 +51,15 @@ def retire(server: Server, found: About) -> None:
 def wipe(cable: Cable, found: About, server: Server | None, progress: Progress) -> Result:
     """Erase the node that has just told what it is; it starts as a blank board.
 
-    NodeError, CableError: the flash may be erased in part; the same can be tried again.
+    ServerError: nothing is erased, and it starts anew as it was. NodeError, CableError: the flash
+    may be erased in part; the same can be tried again.
     """
     if server is not None:
-        retire(server, found)
+        try:
+            retire(server, found)
+        except FieldError:
+            session.let_run(cable)
+            raise
     cable.run(session.program("wipe"), fresh=False)
     try:
         blocks, bad = _follow(cable, progress)
@@ -68,7 +76,7 @@ def wipe(cable: Cable, found: About, server: Server | None, progress: Progress) 
 def _follow(cable: Cable, progress: Progress) -> tuple[int, int]:
     rest = []
     for line in cable.lines(_SILENCE_S):
-        said = session.words(line)
+        said = session.words(line, _FORMS)
         if said is None:
             rest.append(line)
         elif said[0] == "at":
@@ -76,7 +84,7 @@ def _follow(cable: Cable, progress: Progress) -> tuple[int, int]:
         elif said[0] == "end":
             progress(said[1], said[1])
             return said[1], said[2]
-        elif said[0] == "fault":
+        else:
             raise NodeError(f"{cable.port}: {said[1]}: not all is erased; give the command again")
     why = " / ".join(line for line in rest[-3:] if line.strip())
     raise NodeError(f"{cable.port}: not all is erased ({why}); give the command again")

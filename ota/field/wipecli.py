@@ -1,5 +1,6 @@
 """`lamppost node wipe`: what a node knows is erased before it is thrown away."""
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -49,27 +50,27 @@ def wipe(
     Example:
       lamppost node wipe --port /dev/ttyUSB0
     """  # noqa: D301 - \b keeps click from joining lines
-    if not url and not keep_registered:
-        raise FieldError(
-            "which server is to retire the node? Give --url or set LAMPPOST_URL, or say"
-            " --keep-registered"
-        )
-    token = "" if keep_registered else servers.token(token_file)
-    with Cable(port, key) as cable:
+    asked = contextlib.nullcontext() if keep_registered else _server(url, token_file, ca)
+    with asked as office, Cable(port, key) as cable:
         found = session.about(cable)
         _confirm(cable, found, named)
         with session.bar("erasing", quiet=as_json) as progress:
-            if keep_registered:
-                result = wiping.wipe(cable, found, None, progress)
-            else:
-                with servers.Server(url or "", token, ca) as office:
-                    result = wiping.wipe(cable, found, office, progress)
+            result = wiping.wipe(cable, found, office, progress)
     if as_json:
         click.echo(json.dumps({"port": port, **vars(result)}))
         return
     click.echo(f"erased   {result.id} {result.name}: {result.blocks} blocks of 4 KiB, read back")
     known = "not told: `lamppost device state` retires it there" if keep_registered else "retired"
     click.echo(f"server   {known}")
+
+
+def _server(url: str | None, token_file: Path | None, ca: Path | None) -> servers.Server:
+    if not url:
+        raise FieldError(
+            "which server is to retire the node? Give --url or set LAMPPOST_URL, or say"
+            " --keep-registered"
+        )
+    return servers.Server(url, servers.token(token_file), ca)
 
 
 def _confirm(cable: Cable, found: session.About, named: str | None) -> None:
@@ -79,8 +80,8 @@ def _confirm(cable: Cable, found: session.About, named: str | None) -> None:
         if named is None:
             named = str(click.prompt(f"Type {wanted[0]!r} to erase this node", err=True))
     except click.Abort:
-        session.restart(cable)
+        session.let_run(cable)
         raise
     if named not in wanted:
-        session.restart(cable)
+        session.let_run(cable)
         raise FieldError(f"this is {' or '.join(wanted)}, not {named}: nothing was erased")

@@ -16,7 +16,8 @@ from serialnet import SerialSocket
 from technician import lamppost
 
 from ota.field import session
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
+from ota.field.faults import CableError
 
 
 def logs(port, *words):

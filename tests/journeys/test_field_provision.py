@@ -18,7 +18,8 @@ from ota.field import cli, session
 from ota.field import provision as provisioning
 from ota.field import wipe as wiping
 from ota.field.bridge import Bridge
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
+from ota.field.faults import CableError
 from ota.field.server import Server
 from sim import flashfiles
 

@@ -16,8 +16,9 @@ from ota.core import bootrecord
 from ota.field import cable as cables
 from ota.field import deploy as deploying
 from ota.field.bridge import Bridge
-from ota.field.cable import Cable, CableError
+from ota.field.cable import Cable
 from ota.field.deploy import DeployError, deploy
+from ota.field.faults import CableError
 from sim import flashfiles
 
 BIN = Path(sys.executable).parent

@@ -54,6 +54,8 @@ def test_a_configuration_is_completed_from_options_and_the_servers_word():
         ({"v": 1, "server": 7}, WISHES, "server: must be an object"),
         ({"v": 1, "server": {"name": "other"}}, WISHES, "is for fleet.example, not for other"),
         ({"v": 1, "window_s": "x" * 5000}, WISHES, "longer than 4096 bytes"),
+        ({"v": 1, "of_later": float("nan")}, WISHES, "Out of range float"),
+        ({"v": 1, "of_later": "\ud800"}, WISHES, "surrogates not allowed"),
     ],
 )
 def test_a_wrong_field_is_named(document, wishes, message):

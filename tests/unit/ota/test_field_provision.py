@@ -5,7 +5,7 @@ import json
 import threading
 
 import pytest
-from desk import ID, KNOWN, WISHES, Wire, about
+from desk import ABOUT, ID, KNOWN, WISHES, Wire, about
 
 from ota.build.errors import FieldError
 from ota.field import provision, server, session, wipe
@@ -76,6 +76,25 @@ def test_a_server_that_is_not_there_or_no_address_is_named(tmp_path):
         office.call("GET", "/provisioning")
     with pytest.raises(FieldError, match="no-ca"):
         server.Server("https://x", "t", tmp_path / "no-ca")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"names": None}, "answers without names: .* check --url"),
+        ({"port": "8443"}, "answers without port"),
+        ({"names": []}, "the server names nothing"),
+        ({"ca": "-----BEGIN CERTIFICATE-----"}, "CA certificate is no PEM"),
+        ({"root": 7, "ca": ""}, "CA certificate is no PEM"),
+    ],
+)
+def test_a_server_that_answers_otherwise_is_told_apart(url, answers, changed, message):
+    told = ABOUT | {"id": "240ac4123456"}
+    answers["GET /api/v1/provisioning"] = (200, KNOWN | {"ca": ""} | changed)
+    wire = Wire("@" + json.dumps(["about", told]))
+    with server.Server(url, "t", None) as office, pytest.raises(FieldError, match=message):
+        provision.provision(wire, office, {"v": 1}, WISHES, lambda *_: None)
+    assert not wire.ran or wire.ran[-1] == session.program("restart")
 
 
 def test_a_node_of_another_site_or_board_is_not_taken_over(url, answers):
@@ -168,6 +187,7 @@ def test_nothing_is_erased_when_the_server_does_not_retire(url, answers):
     with server.Server(url, "t", None) as office:
         with pytest.raises(FieldError, match=r"the server knows no .*nothing was erased"):
             wipe.wipe(wire, about(), office, lambda *_: None)
+        assert wire.ran == [session.program("restart")]
         answers[f"GET /api/v1/devices/{ID}"] = (200, {"state": "active"})
         answers[f"POST /api/v1/devices/{ID}/state"] = (403, {"detail": "role operator may not"})
         with pytest.raises(FieldError, match="role operator may not; nothing was erased"):

@@ -2,13 +2,21 @@
 
 import datetime as dt
 import json
+import time
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ota.field import asking, diagnosetext, diagnosis, findings, logs
-from ota.field.cable import CableError
+from ota.build.errors import FieldError
+from ota.field import asking, diagnosetext, diagnosis, findings, inputs, logs
+from ota.field import cable as cables
+from ota.field.faults import CableError
+from ota.field.lock import LockedError
 
 NOW = dt.datetime(2026, 11, 24, tzinfo=dt.UTC)
 NAMES = (
@@ -17,14 +25,20 @@ NAMES = (
     *("tuf timestamp", "tuf targets", "volume vfs", "volume data", "outbox", "part x", "heap"),
     *("chip", "reset_cause", "clock", "wifi", "console"),
 )
-WORDS = st.sampled_from(["", "x", "\x1b[2J", "\n", "\ud800", "zz", "3000", "2026-11-24T00:00:00Z"])
+WORDS = st.sampled_from(
+    ["", "x", "\x1b[2J", "\n", "\ud800", "zz" * 6, "3000", "2026-11-24T00:00:00Z"]
+)
+NUMBERS = st.integers() | st.sampled_from([10**400, -(10**400)]) | st.floats()
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | WORDS,
+    st.none() | st.booleans() | NUMBERS | WORDS,
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["fault", "version", "expires", "free", "blocks", "waiting", "mac", "ssid", "rssi"]
+                [
+                    *("fault", "version", "expires", "free", "blocks", "waiting", "mac", "ssid"),
+                    *("rssi", "connected", "damaged", "values", "driver", "there", "certificate"),
+                ]
             )
             | WORDS,
             inner,
@@ -89,6 +103,45 @@ def test_whatever_a_node_answers_there_is_a_report(told):
     assert all(each.what and each.next for each in found)
 
 
+def of_no_version(tmp_path):
+    """Return a certificate of an X.509 that there is not."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ca")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 5, NOW, NOW)
+    der = made.sign(key, hashes.SHA256()).public_bytes(Encoding.DER)
+    path = tmp_path / "ca.der"
+    path.write_bytes(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09", 1))
+    return path
+
+
+def test_a_certificate_of_no_version_is_none(tmp_path):
+    path = of_no_version(tmp_path)
+    with pytest.raises(FieldError, match="neither PEM nor DER"):
+        inputs.anchors((path,))
+    report, _, _ = judged({"identity": {"certificate": path.read_bytes().hex()}})
+    assert report["certificate"]["fault"].startswith("no certificate: 9 is not a valid X509")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"wifi": {"mac": "zz" * 6}},
+        {"clock": 10**400},
+        {"slot b": {"damaged": 5}},
+        {"part x": {"driver": "y", "values": [1, 2]}},
+        {"part x": {"driver": "y", "values": "abc"}},
+        {"outbox": {"waiting": 10**400, "windows": -1, "segments": 0, "damaged": 0, "lost": 0}},
+    ],
+)
+def test_an_answer_that_makes_no_sense_costs_its_own_line_at_most(told):
+    report, _, text = judged(
+        {"slot a": {"files": 1, "damaged": []}, "config": {"fault": ""}} | told
+    )
+    assert report["slots"]["a"]["sound"]
+    assert not (report["slots"]["b"] or {}).get("sound")
+    assert "all well" not in text
+
+
 def test_certificates_and_metadata_that_end_are_named():
     told = {
         "config": {"fault": ""},
@@ -142,6 +195,44 @@ def test_a_program_that_ends_early_is_said_and_foreign_lines_are_passed_on():
         told.extend(found)
     port = Port('@["a", 2]', '@["end", true]', '@["b", 3]')
     assert dict(asking.answers(port, "diagnose", "main(True)", fresh=True)) == {"a": 2}
+
+
+class Talker:
+    """mpremote's transport, and its port, of a node that says one line over and over."""
+
+    in_waiting = 1
+
+    def __init__(self, *_, **__):
+        self.serial = self
+
+    def write(self, data):
+        pass
+
+    def read(self, _size):
+        return self.line
+
+    def close(self):
+        pass
+
+
+def test_a_node_that_never_ends_its_say_ends_a_command(monkeypatch):
+    monkeypatch.setattr(cables, "SerialTransport", Talker)
+    monkeypatch.setattr(Talker, "line", b'@["at"]\n', raising=False)
+    monkeypatch.setattr(cables, "_PROGRAM_S", 0.2)
+    with cables.Cable("port") as cable, pytest.raises(CableError, match="says no end"):
+        for _ in cable.lines(30):
+            pass
+
+
+def test_what_ends_in_a_refusal_leaves_no_deadline_to_what_comes_next(monkeypatch):
+    monkeypatch.setattr(cables, "SerialTransport", Talker)
+    monkeypatch.setattr(Talker, "line", b"[ 1.0] info  lock: locked to anna\r\n", raising=False)
+    monkeypatch.setattr(cables, "_REACH_S", 0.2)
+    with cables.Cable("port") as cable:
+        with pytest.raises(LockedError, match="locked"):
+            cable.run("")
+        time.sleep(0.25)
+        assert "lock: locked" in next(cable.console(1))
 
 
 class ControlLines:
