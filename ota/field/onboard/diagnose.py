@@ -12,14 +12,13 @@ The laptop adds the last line, a call of `main`.
 import json
 import os
 import sys
-import time
 from binascii import hexlify
 from hashlib import sha256
 
 import machine
 
 from parts import parts
-from telling import ask, learn_secrets, read, tell, text
+from telling import ask, learn_secrets, read, restart, tell, text
 
 _WATCHDOG_MS = 600_000
 _LOG_LINES = 12
@@ -184,21 +183,6 @@ def outbox() -> dict | None:
 def listing(path: str) -> list:
     """Name what lies in a folder."""
     return [each[0] for each in os.ilistdir(path)][:20]
-
-
-def restart() -> None:
-    """Start anew, by intent where the boot code is ours: no crash is counted for it."""
-    try:
-        sys.path.append("/lib")
-        import bootrecord  # pyright: ignore[reportMissingImports] - in /lib
-        import startup  # pyright: ignore[reportMissingImports] - in /lib
-
-        record = bootrecord.newest([read("/data/boot.%d" % each) for each in (0, 1)])
-        startup.keep(bootrecord, bootrecord.planned(record))
-    except Exception as error:
-        tell("unplanned", "%s: %s" % (type(error).__name__, error))
-    time.sleep(0.2)  # for the last line to leave
-    machine.reset()
 
 
 def diagnose() -> None:

@@ -12,9 +12,10 @@ import asyncio
 import gc
 import json
 import sys
-import time
 
 import machine
+
+from telling import restart, tell
 
 _TRIES = 3
 _READ_S = 6
@@ -54,11 +55,6 @@ class Node:
         tell("said", "%s: %s" % (task, text))
 
     error = warn
-
-
-def tell(name: str, value: object) -> None:
-    """Tell the laptop."""
-    print("@" + json.dumps([name, value]))
 
 
 def verdict(part: str, why: str, values: dict | None = None) -> None:
@@ -166,21 +162,6 @@ async def run(node: Node) -> None:
     verdict("firmware", why)
     for task in tasks:
         task.cancel()
-
-
-def restart() -> None:
-    """Start anew, by intent, so that no crash is counted for it."""
-    try:
-        sys.path.append("/lib")
-        import bootrecord  # pyright: ignore[reportMissingImports] - in /lib
-        import startup  # pyright: ignore[reportMissingImports] - in /lib
-
-        record = bootrecord.newest([startup.read("/data/boot.%d" % each) for each in (0, 1)])
-        startup.keep(bootrecord, bootrecord.planned(record))
-    except Exception as error:
-        tell("unplanned", reason(error))
-    time.sleep(0.2)  # for the last line to leave
-    machine.reset()
 
 
 def main(wants_restart: bool) -> None:

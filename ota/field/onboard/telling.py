@@ -1,10 +1,14 @@
-"""What a program for the cable tells with: lines of "@" and JSON, without what is secret.
+"""What programs for the cable have in common: how they tell, without what is secret, and end.
 
 Put in front of a program that imports from it (ota/field/session.py).
 """
 
 import gc
 import json
+import sys
+import time
+
+import machine
 
 _FILE_BYTES = 8192
 _HIDDEN = "(hidden)"
@@ -54,6 +58,21 @@ def text(data: bytes | None) -> str | None:
     if data is None:
         return None
     return "".join([chr(each) if 32 <= each < 127 or each == 10 else "?" for each in data])
+
+
+def restart() -> None:
+    """Start anew, by intent where the boot code is ours: no crash is counted for it."""
+    try:
+        sys.path.append("/lib")
+        import bootrecord  # pyright: ignore[reportMissingImports] - in /lib
+        import startup  # pyright: ignore[reportMissingImports] - in /lib
+
+        record = bootrecord.newest([read("/data/boot.%d" % each) for each in (0, 1)])
+        startup.keep(bootrecord, bootrecord.planned(record))
+    except Exception as error:
+        tell("unplanned", "%s: %s" % (type(error).__name__, error))
+    time.sleep(0.2)  # for the last line to leave
+    machine.reset()
 
 
 def learn_secrets() -> None:
