@@ -78,33 +78,39 @@ def _document(header: "Header", entries: list["Entry"], statement: bytes) -> byt
     from cyclonedx.model import (  # noqa: PLC0415 - comes with the extra `field`
         ExternalReference,
         ExternalReferenceType,
-        HashAlgorithm,
-        HashType,
-        Property,
         XsUri,
     )
     from cyclonedx.model.bom import Bom  # noqa: PLC0415 - likewise
-    from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415 - likewise
     from cyclonedx.output import make_outputter  # noqa: PLC0415 - likewise
     from cyclonedx.schema import OutputFormat, SchemaVersion  # noqa: PLC0415 - likewise
 
-    def hashes(data: bytes) -> list[HashType]:
-        return [HashType(alg=HashAlgorithm.SHA_256, content=sha256(data).hexdigest())]
-
-    files = [
-        Component(
-            type=ComponentType.FILE,
-            name=entry.path,
-            bom_ref=entry.path,
-            hashes=hashes(entry.plain),
-            licenses=_licences(LICENCE),
-        )
-        for entry in entries
-    ]
+    files = [_file(entry) for entry in entries]
     runtime = _runtime(header)
     bom = Bom(serial_number=_serial(header, entries))
     bom.metadata.timestamp = datetime.fromtimestamp(header.built, UTC)
-    bom.metadata.component = Component(
+    bom.metadata.component = _release(header)
+    bom.metadata.tools.components.update(_tools())
+    bom.components.update([*files, runtime])
+    bom.external_references.add(
+        ExternalReference(
+            type=ExternalReferenceType.ATTESTATION,
+            url=XsUri("provenance.json"),
+            comment="in-toto statement, SLSA provenance v1",
+            hashes=_hashes(statement),
+        )
+    )
+    bom.register_dependency(bom.metadata.component, [*files, runtime])
+    bom.register_dependency(runtime, list(runtime.components))
+    text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
+    # Written once more, so that the bytes do not hang on how the library lays out its text.
+    return canonical(json.loads(text))
+
+
+def _release(header: "Header") -> Any:
+    from cyclonedx.model import Property  # noqa: PLC0415 - comes with the extra `field`
+    from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415 - likewise
+
+    return Component(
         type=ComponentType.FIRMWARE,
         name="lamppost",
         version=header.version,
@@ -115,21 +121,24 @@ def _document(header: "Header", entries: list["Entry"], statement: bytes) -> byt
             Property(name="lamppost:floor", value=header.floor),
         ],
     )
-    bom.metadata.tools.components.update(_tools())
-    bom.components.update([*files, runtime])
-    bom.external_references.add(
-        ExternalReference(
-            type=ExternalReferenceType.ATTESTATION,
-            url=XsUri("provenance.json"),
-            comment="in-toto statement, SLSA provenance v1",
-            hashes=hashes(statement),
-        )
+
+
+def _file(entry: "Entry") -> Any:
+    from cyclonedx.model.component import Component, ComponentType  # noqa: PLC0415 - likewise
+
+    return Component(
+        type=ComponentType.FILE,
+        name=entry.path,
+        bom_ref=entry.path,
+        hashes=_hashes(entry.plain),
+        licenses=_licences(LICENCE),
     )
-    bom.register_dependency(bom.metadata.component, [*files, runtime])
-    bom.register_dependency(runtime, list(runtime.components))
-    text = make_outputter(bom, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string()
-    # Written once more, so that the bytes do not hang on how the library lays out its text.
-    return canonical(json.loads(text))
+
+
+def _hashes(data: bytes) -> list[Any]:
+    from cyclonedx.model import HashAlgorithm, HashType  # noqa: PLC0415 - likewise
+
+    return [HashType(alg=HashAlgorithm.SHA_256, content=sha256(data).hexdigest())]
 
 
 def canonical(value: Any) -> bytes:

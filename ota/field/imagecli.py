@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -102,31 +103,25 @@ def image(
         --config elm-street-4.json --claim claim --ca HOME/server/pki/ca.pem
     """  # noqa: D301 - \b keeps click from joining lines
     release = bundle.load(bundle_path)
-    target = board(release.header.board)
     layout = LAYOUTS[flash_size]
     runtime, version = _runtime(runtime_path, release.header, layout)
-    root = inputs.root(root_path)
     site, ignored = _site(config_path, claim_path, ca_paths)
-    vfs, data = images.factory_files(release, root, site, layout)
+    vfs, data = images.factory_files(release, inputs.root(root_path), site, layout)
+    target = board(release.header.board)
     flash = images.flash_image(runtime, vfs, data, board=target, layout=layout)
     bundle.write(out, flash, private=True)
-    for field in ignored:
-        click.echo(f"note: configuration: {field} is unknown to this release, ignored", err=True)
-    result = {
-        "image": str(out),
-        "bytes": len(flash),
-        "board": target.name,
-        "version": release.header.version,
-        "runtime": version,
-        "provisioned": site is not None,
-        "ignored": ignored,
-        "flash": flash_size,
-        "free_blocks": {
-            "vfs": _free(layout["vfs"].size, vfs),
-            "data": _free(layout["data"].size, data),
-        },
-    }
-    click.echo(json.dumps(result) if as_json else _for_people(result))
+    _tell(
+        as_json,
+        image=str(out),
+        bytes=len(flash),
+        board=target.name,
+        version=release.header.version,
+        runtime=version,
+        provisioned=site is not None,
+        ignored=ignored,
+        flash=flash_size,
+        free_blocks={"vfs": _free(layout, "vfs", vfs), "data": _free(layout, "data", data)},
+    )
 
 
 def _site(
@@ -155,23 +150,24 @@ def _runtime(path: Path | None, header: Header, layout: Layout) -> tuple[bytes |
     return data, version
 
 
-def _free(size: int, files: Mapping[str, bytes]) -> int:
-    """Return the blocks that a partition of `size` bytes has left beside `files`."""
+def _free(layout: Layout, label: str, files: Mapping[str, bytes]) -> int:
+    """Return the blocks that a partition has left beside `files`."""
+    size = layout[label].size
     return size // BLOCK_BYTES - filesystem.used(files, size)
 
 
-def _for_people(result: dict[str, object]) -> str:
+def _tell(as_json: bool, **result: Any) -> None:
+    for field in result["ignored"]:
+        click.echo(f"note: configuration: {field} is unknown to this release, ignored", err=True)
+    if as_json:
+        click.echo(json.dumps(result))
+        return
     free = result["free_blocks"]
-    assert isinstance(free, dict)
-    return "\n".join(
-        (
-            f"image    {result['image']}, {result['bytes']} bytes",
-            f"release  {result['version']} for {result['board']}, in both slots",
-            f"runtime  {_named(result['runtime'])}",
-            f"site     {'in it' if result['provisioned'] else _LATER}",
-            f"free     {free['vfs']} blocks of 4 KiB in /, {free['data']} in /data",
-        )
-    )
+    click.echo(f"image    {result['image']}, {result['bytes']} bytes")
+    click.echo(f"release  {result['version']} for {result['board']}, in both slots")
+    click.echo(f"runtime  {_named(result['runtime'])}")
+    click.echo(f"site     {'in it' if result['provisioned'] else _LATER}")
+    click.echo(f"free     {free['vfs']} blocks of 4 KiB in /, {free['data']} in /data")
 
 
 def _named(version: object) -> str:
