@@ -34,19 +34,6 @@ def make(old: bytes, new: bytes) -> bytes:
     return b"".join(_best(old, at * _PART, part, len(new)) for at, part in enumerate(parts))
 
 
-def apply(old: bytes, patch: bytes) -> bytes:
-    """Return what a patch makes of `old`."""
-    new, at = b"", 0
-    while at < len(patch):
-        begin, length, size, packed = _SEGMENT.unpack_from(patch, at)
-        at += _SEGMENT.size
-        dictionary = old[begin : begin + length]
-        inflater = zlib.decompressobj(-limits.WINDOW_BITS, zdict=dictionary)
-        new += inflater.decompress(patch[at : at + packed], size)
-        at += packed
-    return new
-
-
 def _best(old: bytes, at: int, part: bytes, size: int) -> bytes:
     """Return the shortest segment for a part of the new file, which lies there at `at`."""
     near = {at, at + len(old) - size}  # where it lay unless something before, or after, changed

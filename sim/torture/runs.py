@@ -214,7 +214,7 @@ class Bench:
 
     def _made(self, name: str, flash: str) -> Tortured:
         """Make a node that begins with the root of its first day, and so walks to today's."""
-        runtime = self._image("1.27.0")
+        runtime = self._image("1.27.0") if flash == "8MB" else None
         made = self.city.node(name, FIRST, flash=flash, runtime=runtime)
         assert isinstance(made, Tortured), "the city makes no others"
         flashfiles.change(made.flash.path, "vfs", {"etc/root.json": self.first})

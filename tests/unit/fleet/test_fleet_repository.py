@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 from bundles import release
+from patching import patched
 
 from fleet import atomic, limits, server
-from fleet.releases import patches
 from fleet.releases.bundle import read as read_bundle
 from fleet.releases.errors import NoRepository
 from fleet.releases.repository import Repository
@@ -175,11 +175,11 @@ def test_what_changed_between_listed_releases_is_kept_as_patches(home):
     for older, newer, before, after in ((first, second, old, new), (second, first, new, old)):
         path = home.files / f"{sha256(after)}.{sha256(before)}"
         assert path.stat().st_size < 100
-        assert patches.apply(before, path.read_bytes()) == after
+        assert patched(before, path.read_bytes()) == after
         name = f"{sha256(newer.manifest)}.{newer.header.version}.jsonl.{sha256(older.manifest)}"
         patch = online.target("esp32", name).read_bytes()
         assert len(patch) < len(newer.manifest) // 3
-        assert patches.apply(older.manifest, patch) == newer.manifest
+        assert patched(older.manifest, patch) == newer.manifest
     assert len([path for path in home.files.iterdir() if "." in path.name]) == 2
 
 
