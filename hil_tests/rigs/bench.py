@@ -4,6 +4,7 @@ TOML, a table `[board.NAME]` each; hil_tests/bench.toml shows every key. Nothing
 key that is missing, of another kind or not known is a BenchError with file, board and key.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Callable, Mapping
@@ -100,7 +101,7 @@ def places(path: Path) -> dict[str, Place]:
     """Return the boards of a bench file by name."""
     try:
         found = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise BenchError(f"{path}: {reason}") from error
     top = _Table(str(path), found)
@@ -168,6 +169,10 @@ def _config(table: _Table) -> dict[str, Any]:
     for key in ("wifi", "server", "time_servers"):
         if key in config:
             raise table.wrong(f"config.{key}", "made from wifi and host: not written here")
+    try:
+        json.dumps(config, allow_nan=False)
+    except (TypeError, ValueError) as error:  # a date, for one
+        raise table.wrong("config", f"{error}") from error
     return config
 
 

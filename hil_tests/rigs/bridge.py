@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 _READ = 4096
 _LOOK_S = 0.05
+_DEAF_S = 2.0  # a client that takes nothing for so long shall not keep the rig from hearing
 
 
 class Bridge:
@@ -25,6 +26,7 @@ class Bridge:
             if self._door in ready:
                 self._hang_up()
                 self._client = self._door.accept()[0]
+                self._client.settimeout(_DEAF_S)
             elif self._client in ready and not (typed := received(self._client)):
                 self._hang_up()
             elif self._client in ready:

@@ -86,6 +86,8 @@ def test_what_may_be_left_out_has_its_default(read):
         ('"uhubctl"', '"relay"', "power: port: expected a text, not 2"),
         ("power = {", "power = 5 #", "power: expected a table, not 5"),
         ('parts.lamp = { driver = "lamp", pin = 25 }', "", "config.parts: expected a table"),
+        ("sample_s = 2", "sample_s = 2026-01-31", "config: Object of type date is not JSON"),
+        ("sample_s = 2", "sample_s = inf", "config: Out of range float"),
         ("sample_s = 2", 'wifi.ssid = "x"', "config.wifi: made from wifi and host"),
         ("[board.pier]", "[boards.pier]", "boards: no such key"),
         ("chip =", "chip = =", "Invalid value"),
@@ -105,6 +107,9 @@ def test_a_file_that_is_none_is_named(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(BenchError, match=r"binary\.toml"):
         bench.places(tmp_path / "binary.toml")
+    (tmp_path / "deep.toml").write_text("x = " + "[" * 5000)
+    with pytest.raises(BenchError, match=r"deep\.toml"):
+        bench.places(tmp_path / "deep.toml")
 
 
 def test_one_of_several_boards_is_asked_for_by_name(read, tmp_path):

@@ -3,11 +3,13 @@
 import os
 import re
 import socket
+import threading
 import tty
 
 import pytest
 from serialnet import SerialSocket
 
+from hil_tests.rigs import bridge
 from hil_tests.rigs.console import NoLines, SerialConsole
 from sim.errors import DeadlineError
 
@@ -118,3 +120,21 @@ def test_control_lines_reset_a_board_and_where_there_are_none_it_is_said(console
             far.reset()
         far.close()
     board.unplug()
+
+
+def test_a_client_that_takes_nothing_does_not_keep_the_rig_from_hearing(monkeypatch):
+    monkeypatch.setattr(bridge, "_DEAF_S", 0.1)
+    heard = []
+    made = bridge.Bridge(heard.append)
+    line, machine = socket.socketpair()
+    serving = threading.Thread(target=made.serve, args=(line,), daemon=True)
+    serving.start()
+    host, port = made.url.removeprefix("socket://").split(":")
+    with machine, line, socket.create_connection((host, int(port))):
+        for _ in range(400):
+            machine.sendall(bytes(1 << 16))  # more than all buffers between hold
+        machine.shutdown(socket.SHUT_WR)
+        serving.join(10)
+        assert not serving.is_alive()
+    made.close()
+    assert sum(map(len, heard)) == 400 << 16
