@@ -26,7 +26,8 @@ import vfs
 
 CRASH = "/data/crash"  # last words of the run before, judged by the next boot
 STARTS = "/data/starts"  # {cause: starts since the flash was formatted}
-IMPORT_MS = 60_000  # the slot's own watchdog takes over within this
+# Of the watchdog, which survives soft resets and cannot be switched off.
+IMPORT_MS = 60_000  # the slot's own takes over within this
 CABLE_MS = 600_000  # a session on the cable lives this long; so does the pause of a dead node
 _COLLECT_BYTES = 8192  # collect so often: garbage must not scatter what stays
 _CHUNK = 1024
@@ -42,7 +43,6 @@ _CAUSES = (
     ("DEEPSLEEP_RESET", "deep_sleep"),
     ("SOFT_RESET", "soft"),
 )
-
 
 # Likewise the slot's imports, again in every module, unless these are known as loaded.
 _BUILT_IN = "asyncio binascii collections errno hashlib json machine os socket struct time"
@@ -70,7 +70,7 @@ def boot() -> None:
     sys.path.append("/lib")
     cause = reset_cause()
     if cause == "soft":
-        watchdog(CABLE_MS)
+        machine.WDT(timeout=CABLE_MS)
     slot = None
     try:
         mount()
@@ -137,7 +137,7 @@ def main() -> None:
     try:
         if keys is None:
             micropython.kbd_intr(3)
-        watchdog(IMPORT_MS)
+        machine.WDT(timeout=IMPORT_MS)
         if sys.path[0] == ".frozen":
             dead()
         for name in _BOOT_ONLY.split():
@@ -147,7 +147,7 @@ def main() -> None:
 
         firmware.main()
     except KeyboardInterrupt:
-        watchdog(CABLE_MS)
+        machine.WDT(timeout=CABLE_MS)
         say("stopped from the cable; the node resets in ten minutes")
         raise  # of a console that is locked, it is firmware/tasks/lock.py that raises it
     except BaseException as error:  # whatever a slot throws, the node starts again
@@ -177,14 +177,9 @@ def dead() -> None:
         rescue.run()
     except Exception as error:  # it ends by none; should it, there is the cable
         sys.print_exception(error)
-    watchdog(CABLE_MS + IMPORT_MS)
+    machine.WDT(timeout=CABLE_MS + IMPORT_MS)
     time.sleep_ms(CABLE_MS)
     machine.reset()
-
-
-def watchdog(timeout_ms: int) -> None:
-    """Arm or re-arm the watchdog; it survives soft resets and cannot be switched off."""
-    machine.WDT(timeout=timeout_ms)
 
 
 def mount(anew: bool = False) -> None:
