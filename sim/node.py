@@ -69,10 +69,9 @@ class Node:
         self.heap = FIRMWARE_HEAP
         self._vm: Vm | None = None
         self._ending: tuple[int | None, float] | None = None
-        self._raw = False
+        self._raw = self._closed = False
         self._quick = self._short = 0
         self._restart: Timer | None = None
-        self._closed = False
         with self.loop.lock:
             self.board = Board(
                 self.loop, clock or Clock(), self.wiring, partial(self._stop, (WATCHDOG, 0.0))
@@ -123,10 +122,9 @@ class Node:
     def press_reset(self) -> None:
         """Press the board's EN button: the chip starts as after power-on, the lamp keeps mains."""
         with self.loop.lock:
-            if self.state == "off":
-                return
-            self.board.power_on()
-            self._stop((POWER_ON, 0.0))
+            if self.state != "off":
+                self.board.power_on()
+                self._stop((POWER_ON, 0.0))
 
     def cut_power_at(self, n: int, op: str = "change", where: str = "before") -> None:
         """Let the power fail at the n-th flash operation from now.
@@ -180,8 +178,7 @@ class Node:
             lamp.mains(on)
 
     def _start(self, cause: int) -> None:
-        self._restart = None
-        self._ending = None
+        self._restart = self._ending = None
         self.state = "starting"
         self._cause = cause
         self._began = time.monotonic()
@@ -197,9 +194,8 @@ class Node:
             exited=self._exited,
             heap=self.heap,
         )
-        channel = Channel(self._vm.channel, self._asked)
         self._channel_fd = self._vm.channel.fileno()
-        self.loop.add(self._channel_fd, channel.ready)
+        self.loop.add(self._channel_fd, Channel(self._vm.channel, self._asked).ready)
         self.loop.later(_START_S, partial(self._give_up, self._vm))
 
     def _give_up(self, vm: Vm) -> None:
@@ -233,23 +229,17 @@ class Node:
     def _note(self, op: str, payload: bytes) -> None:
         """Take note of what the VM has come to: boot.py, its prompt, bytes on the cable."""
         if op == "S":
-            self._ready()
+            self.state, self._quick = "running", 0
+            self.resets.append(CAUSES[self._cause])
+            if self._vm:
+                self._terminal.ready(self._vm)
         elif op == "Q":
-            self._prompt()
+            self.state = "prompt"
+            if self._raw:
+                self._terminal.enter_raw()
         else:
             # A firmware that has Ctrl-C off prints text all the same.
             self._terminal.bytes_only(self.state == "prompt" and not payload[0])
-
-    def _ready(self) -> None:
-        self.state, self._quick = "running", 0
-        self.resets.append(CAUSES[self._cause])
-        if self._vm:
-            self._terminal.ready(self._vm)
-
-    def _prompt(self) -> None:
-        self.state = "prompt"
-        if self._raw:
-            self._terminal.enter_raw()
 
     def _fall(self, op: str, payload: bytes) -> None:
         """End the run at a flash operation chosen by `cut_power_at`, or as the firmware asked."""
@@ -259,9 +249,8 @@ class Node:
             self.unplug()
             return
         cause = _RESETS[payload[0]]
-        asleep_ms = int.from_bytes(payload[1:5], "little")
         self._raw = self._raw and cause == SOFT
-        self._stop((cause, asleep_ms / 1000))
+        self._stop((cause, int.from_bytes(payload[1:5], "little") / 1000))  # ms asleep
 
     def _exited(self, status: int) -> None:
         vm, self._vm = self._vm, None
