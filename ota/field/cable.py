@@ -204,6 +204,7 @@ class Cable:
 
     def close(self) -> None:
         """Give the port back."""
+        self._transport.serial = self._line.port  # whose control lines fall in an order: no reset
         with contextlib.suppress(*_FAULTS):
             self._transport.close()
 

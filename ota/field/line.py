@@ -21,7 +21,7 @@ class Line:
     """
 
     def __init__(self, port: Any) -> None:
-        self._port = port
+        self.port = port
         self._tail = b""
         self.until = math.inf
         self.starts = 0
@@ -29,7 +29,7 @@ class Line:
     def read(self, size: int = 1) -> bytes:
         """Read up to `size` bytes."""
         self._check()
-        data = bytes(self._port.read(size))
+        data = bytes(self.port.read(size))
         text = self._tail + data
         for each in STARTS:
             self.starts += text.count(each) - self._tail.count(each)
@@ -39,11 +39,11 @@ class Line:
     def inWaiting(self) -> int:  # noqa: N802 - as pySerial and mpremote name it
         """Count what has come."""
         self._check()
-        return int(self._port.in_waiting)
+        return int(self.port.in_waiting)
 
     def _check(self) -> None:
         if time.monotonic() > self.until:
             raise LateError("no prompt in time")
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._port, name)
+        return getattr(self.port, name)

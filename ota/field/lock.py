@@ -34,6 +34,7 @@ _AGAIN_S = 1.5  # the node speaks once a second, and lets the rest pass
 _CHALLENGE_S = 15.0
 _VERDICT_S = 30.0  # four verifications, on a node that is busy
 _PROMPT_S = 10.0
+_HEARD_BYTES = 1 << 14
 
 
 class LockedError(FieldError):
@@ -146,10 +147,12 @@ def _await(
         now = time.monotonic()
         if now > until:
             last = (said(heard) or ["nothing"])[-1]
-            raise LockedError(f"{line.port}: the node's lock does not answer; it said {last!r}")
+            raise LockedError(
+                f"{line.port}: the node's lock gives no such answer; it said {last!r}: try again"
+            )
         if now >= due:
             line.write(words)
             due = until + 1 if once else now + _AGAIN_S
-        heard += line.more()
+        heard = (heard + line.more())[-_HEARD_BYTES:]
         if found := [each for each in map(wanted.fullmatch, said(heard)) if each]:
             return found

@@ -253,8 +253,18 @@ class ControlLines:
     def read(self, _count):
         raise OSError
 
+    def isOpen(self):  # noqa: N802 - pySerial's
+        return True
+
     def close(self):
         pass
+
+
+def test_a_cable_lets_the_control_lines_fall_in_the_order_that_resets_no_board(monkeypatch):
+    port = ControlLines()
+    monkeypatch.setattr(logs.serial, "serial_for_url", lambda *_, **__: port)
+    cables.Cable("socket://PORT").close()
+    assert port.done == [("rts", False), ("dtr", False)]
 
 
 def test_logs_send_nothing_and_move_no_control_line(monkeypatch):
