@@ -17,6 +17,7 @@ import serial
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
+from ota.build.errors import printable
 from ota.field import faults, lock
 from ota.field.faults import BAUD, GONE, READ_S, CableError
 from ota.field.line import LateError, Line
@@ -188,12 +189,12 @@ class Cable:
         yield from complaint.decode(errors="replace").splitlines()
 
     def console(self, wait_s: float) -> Iterator[str]:
-        """Yield the lines that a running firmware prints, for `wait_s`."""
+        """Yield the lines that a running firmware prints, printable, for `wait_s`."""
         until = time.monotonic() + wait_s
         with contextlib.suppress(_SilentError):
             while True:
                 line, _ = self._until((b"\n",), until)
-                yield line.decode(errors="replace").rstrip("\r")
+                yield printable(line.decode(errors="replace").rstrip("\r"))
 
     def send(self, line: bytes) -> None:
         """Type a line."""

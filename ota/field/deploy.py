@@ -202,7 +202,7 @@ def _watch(cable: Cable, version: str, wait_s: float) -> str:
             if f"release {version} {_CONFIRMED}" in line:
                 return _CONFIRMED
             if f"release {version} {_BACK}" in line:
-                return printable(line[line.index(_BACK) :])
+                return line[line.index(_BACK) :]
     except CableError:
         pass  # the port is gone: what it came to, the server will hear
     return "trial begun"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from serial.tools import list_ports
 
-from ota.build.errors import FieldError
+from ota.build.errors import FieldError, printable
 from ota.field import lock, session
 from ota.field.cable import Cable
 from ota.field.session import About
@@ -44,6 +44,7 @@ def listed(more: Iterable[str]) -> list[Found]:
             continue  # a /dev/ttyS of the mainboard, with nothing that says it is there
         known = _KNOWN.get((each.vid, each.pid))
         words = " ".join(filter(None, (each.manufacturer, each.product))) or each.description
+        words = printable(words)
         found[each.device] = Found(
             each.device, f"{words} ({known})" if known else words, usb, each.serial_number
         )

@@ -111,7 +111,7 @@ def test_whatever_a_node_says_a_command_ends_with_its_own_error(said):
             assert all(each.isprintable() for each in texts)
             assert len(found.roots) == 2
         if isinstance(found, deploy.Result):
-            assert (found.before + found.board + found.outcome).isprintable()
+            assert (found.before + found.board).isprintable()
 
 
 def test_what_a_node_says_steers_no_terminal():

@@ -11,9 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from serial.tools.list_ports_common import ListPortInfo
 
 from ota.build.errors import FieldError
-from ota.field import asking, diagnosetext, diagnosis, findings, inputs, logs
+from ota.field import asking, diagnosetext, diagnosis, findings, inputs, logs, ports
 from ota.field import cable as cables
 from ota.field.faults import CableError
 from ota.field.lock import LockedError
@@ -222,6 +223,17 @@ def test_a_node_that_never_ends_its_say_ends_a_command(monkeypatch):
     with cables.Cable("port") as cable, pytest.raises(CableError, match="says no end"):
         for _ in cable.lines(30):
             pass
+
+
+def test_neither_a_console_nor_a_plug_steers_the_terminal(monkeypatch):
+    monkeypatch.setattr(cables, "SerialTransport", Talker)
+    monkeypatch.setattr(Talker, "line", b"enrol: \x1b[2J\r\n", raising=False)
+    with cables.Cable("port") as cable:
+        assert next(cable.console(1)) == "enrol: ?[2J"
+    plug = ListPortInfo("/dev/ttyUSB0", True)
+    plug.vid, plug.pid, plug.product = 1, 2, "\x1b[2Jboard"
+    monkeypatch.setattr(ports.list_ports, "comports", lambda: [plug])
+    assert [each.description for each in ports.listed(())] == ["?[2Jboard"]
 
 
 def test_what_ends_in_a_refusal_leaves_no_deadline_to_what_comes_next(monkeypatch):
