@@ -14,7 +14,7 @@ demo: .venv/ready  ## a small city does it all, in a terminal (ARGS="--once --js
 	@$(BIN)/lamppost demo $(ARGS)
 
 test: .venv/ready  ## the whole suite
-	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
 check: .venv/ready typings/ready  ## ruff, pyright, mypy, import-linter, deptry
 	$(BIN)/ruff format --check .

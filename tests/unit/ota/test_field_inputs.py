@@ -140,6 +140,7 @@ def test_the_lock_is_set_taken_off_and_never_lost_by_the_way(tmp_path):
         assert json.loads(packed).get("console", {}).get("keys") == held
     for words, why in (
         (("ben=04ff",), "ben=04ff: no point of P-256 in hex"),
+        (("ben=" + "f" * 300,), "no point"),
         ((f"ben={point[:-1]}0" if point[-1] != "0" else f"ben={point[:-1]}1",), "no point"),
         ((f"ben={point}", f"ben={point}"), "two keys are called ben"),
         ((str(tmp_path / "none.pub.json"),), "No such file"),
