@@ -71,7 +71,7 @@ def _run(path: str, names: dict) -> bool:
     Ctrl-C interrupts it once it is compiled and until it ends (shared/runtime/pyexec.c).
     """
     try:
-        with open(path) as file:
+        with open(path, "rb") as file:  # whatever bytes they are: the compiler complains
             text = file.read()
     except OSError:
         return True

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from emulated import files, flash, started
 
-from sim import runtime
+from sim import flashfiles, runtime
 from sim.board import Wiring
 from sim.errors import DeadlineError, FlashError
 from sim.node import Node
@@ -179,6 +179,17 @@ def test_blank_and_damaged_file_systems_are_treated_as_the_stock_boot_does(node,
     chip.flash.write("vfs", 0, b"\x00" * 8192)
     chip.power_on()
     chip.wait_text("the file system is damaged", 10)
+
+
+def test_a_boot_file_of_whatever_bytes_ends_at_the_prompt(node):
+    """A damaged block need not be UTF-8; on a board it is the compiler that complains."""
+    chip = node("print('of main')")
+    chip.power_off()
+    mark = chip.console.length
+    flashfiles.change(chip.flash.path, "vfs", {"boot.py": b"\xff\xfe" + bytes(range(256))})
+    chip.power_on()
+    chip.wait(lambda: chip.state == "prompt", 10)
+    assert "SyntaxError" in chip.console.since(mark)
 
 
 def test_a_file_that_is_no_flash_is_refused(tmp_path):
