@@ -13,6 +13,7 @@ help:  ## this list
 demo: .venv/ready  ## a small city does it all, in a terminal (ARGS="--once --json FILE")
 	@$(BIN)/lamppost demo $(ARGS)
 
+# Three at once on two cores: a third of the suite's time is waiting for a node.
 test: .venv/ready  ## the whole suite
 	@$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
 
