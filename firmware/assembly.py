@@ -105,7 +105,8 @@ def load_config(node) -> dict | None:
             continue
         new = text if path == CONFIG else None
         break
-    made and made.pop("console", None)  # the boot code has it
+    if made:
+        made.pop("console", None)  # the boot code has it
     for stream in (made or {"streams": {}})["streams"].values():
         for name in ("purpose", "retention_days"):  # the server's to know
             stream.pop(name, None)

@@ -23,7 +23,7 @@ class Desk:
         self._subject = (node.id.encode(), hexlify(node.random(_NONCE_BYTES)))
         self.challenge = (b"challenge %s %s" % self._subject).decode()
         self.until_s = now_s + _CHALLENGE_S
-        self.answer = None
+        self.answer: tuple = ()
 
     def hear(self, line: bytes) -> str:
         """Take an answer: "" when it is to be judged, else what is to be said; none may follow."""
