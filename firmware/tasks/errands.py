@@ -37,8 +37,13 @@ async def make_room(node, why: str) -> None:
     node.storage.write(measuring.FLAG, why.encode())
     node.storage.write(ERRANDS, b"%d %d" % (node.clock.now() // 86400, spent))
     await close_window(node)
+    leave(node, "room for " + why)
+
+
+def leave(node, why: str) -> None:
+    """Start anew after measuring has ended; OSError when the flash refuses: it measures on."""
     try:
-        node.restart("room for " + why)
+        node.restart(why)
     except OSError:
         measuring.start(node)
         raise

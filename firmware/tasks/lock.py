@@ -16,12 +16,12 @@ import asyncio
 import select
 import sys
 
+from firmware.tasks import measuring
 from firmware.tasks.loading import let_go
 
 _LOOK_S = 0.2
 _TURN_BYTES = 512  # read in one go; an ESP32 keeps 260 and drops the rest
 _LINE_BYTES = 168
-_UPDATE = "an update"  # measuring.UPDATE
 
 
 async def run(node) -> None:
@@ -32,17 +32,21 @@ async def run(node) -> None:
     byte = bytearray(1)
     while True:
         await asyncio.sleep(_LOOK_S)
+        lock.look(node.clock.uptime_s())
         left = _TURN_BYTES
         while left and poll.poll(0) and sys.stdin.buffer.readinto(byte):
             left -= 1
             if not lock.take(byte[0]):
                 continue
-            now_s = node.clock.uptime_s()
-            said = lock.hear(now_s, node)
+            try:
+                said = lock.hear(node.clock.uptime_s(), node)
+                if lock.desk and lock.desk.answer:
+                    await lock.desk.judge(node)
+            except Exception as error:  # no memory, no flash: whatever it is, it opens nothing
+                lock.close()
+                said = "refused: %s" % type(error).__name__
             if said:
                 node.console.info("lock", said)
-            if lock.desk and lock.desk.answer:
-                await lock.desk.judge(node)
 
 
 class Lock:
@@ -62,17 +66,25 @@ class Lock:
             self._line.append(byte)
         return False
 
+    def look(self, now_s: int) -> None:
+        """Close the desk once the minute of its challenge is over."""
+        if self.desk and now_s >= self.desk.until_s:
+            self.close()
+
+    def close(self) -> None:
+        """Have the desk out of the heap."""
+        self.desk = None
+        let_go("firmware.tasks.unlocking")
+
     def hear(self, now_s: int, node) -> str:
         """Say what a line is to be answered with, "" for nothing; now_s: uptime."""
         line, self._line = bytes(self._line), bytearray()
-        if self.desk and now_s >= self.desk.until_s:
-            self.desk = None
-            let_go("firmware.tasks.unlocking")
+        self.look(now_s)
         if line == b"unlock":
             if now_s < self._asked_s:
                 return ""
             self._asked_s = now_s + 1
-            if node.errand == _UPDATE:
+            if node.errand == measuring.UPDATE:
                 return "busy with an update"
             if not self.desk:
                 from firmware.tasks import unlocking
@@ -82,7 +94,7 @@ class Lock:
         if self.desk and line.startswith(b"answer "):
             said = self.desk.hear(line)
             if said:
-                self.desk = None
+                self.close()
             return said
         if now_s < self._told_s:
             return ""

@@ -7,6 +7,8 @@ and where the answer was wrong the node starts anew.
 
 from binascii import hexlify, unhexlify
 
+from firmware.tasks.loading import let_go
+
 TEXT = b"lamppost console 1\n%s\n%s\n"
 _NONCE_BYTES = 16
 _CHALLENGE_S = 60
@@ -38,14 +40,17 @@ class Desk:
         return "refused"
 
     async def judge(self, node) -> None:
-        """Judge the answer in the heap that measuring had: open the console, or start anew."""
+        """Judge the answer in the heap that measuring had: open the console, or start anew.
+
+        OSError when the flash refuses that start; it then measures on.
+        """
+        from ota.device import slices
+
+        from firmware.tasks import errands
+
+        await errands.leave_off(node)
         whose, why = "", "refused"
         try:
-            from ota.device import slices
-
-            from firmware.tasks import errands
-
-            await errands.leave_off(node)
             whose = await slices.run(self.verify())
         except Exception as error:  # no memory: whatever it is, it opens nothing
             why += ": %s" % type(error).__name__
@@ -53,7 +58,8 @@ class Desk:
             node.console.error("lock", "opened by " + whose)  # kept on flash, for whoever asks
             raise KeyboardInterrupt(whose)
         node.console.info("lock", why)
-        node.restart("a key was refused")
+        let_go("ota.core.p256")
+        errands.leave(node, "a key was refused")
 
     def verify(self):
         """Verify the answer, in slices: a generator of None that returns whose it is, or ""."""
