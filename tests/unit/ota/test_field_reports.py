@@ -247,6 +247,26 @@ def test_what_ends_in_a_refusal_leaves_no_deadline_to_what_comes_next(monkeypatc
         assert "lock: locked" in next(cable.console(1))
 
 
+class Starting(Talker):
+    """A locked node that has just been switched on: its lock is there after a few knocks."""
+
+    knocks = 0
+
+    def write(self, _data):
+        self.knocks += 1
+
+    def read(self, _size):
+        said = {1: b"boot: slot a, steady\r\n", 5: b"[ 1.0] info  lock: locked to anna\r\n"}
+        return said.get(self.knocks, b"")
+
+
+def test_a_node_that_starts_is_not_taken_for_an_open_one(monkeypatch):
+    monkeypatch.setattr(cables, "SerialTransport", Starting)
+    monkeypatch.setattr(cables, "_KNOCK_S", 0.02)
+    with cables.Cable("port") as cable, pytest.raises(LockedError, match="locked"):
+        cable.unlock()
+
+
 class ControlLines:
     """A port that notes what is done to it."""
 
