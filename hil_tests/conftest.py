@@ -118,9 +118,7 @@ def city(rig, tmp_path_factory):
     """Give a city whose server runs and has 1.0.0."""
     folder = tmp_path_factory.mktemp("city")
     with City(folder / "home", window_s=rig.window_s, poll_s=3, board=rig.board) as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
+        made.open("1.0.0")
         yield made
     rig.nodes.clear()
 

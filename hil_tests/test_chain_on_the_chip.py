@@ -105,9 +105,7 @@ def figures(tmp_path_factory):
 def measured(runtime, folder):
     """Run the probe: name -> (CPU in us, longest slice in us)."""
     with City(folder / "home") as city:
-        city.found()
-        city.serve()
-        release = bundle.load(Path(city.release("1.0.0")["bundle"]))
+        release = bundle.load(Path(city.open("1.0.0")["bundle"]))
     metadata = city.home / "server" / "tuf" / "metadata"
     files = {
         f"chain/{role}.json": _newest(metadata, role) for role in ("root", "snapshot", "targets")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hil_tests import budget, windows
+from hil_tests.changes import ONE_LINE
 from sim.city import City
 
 pytestmark = pytest.mark.timeout(24 * 3600)
@@ -25,10 +26,6 @@ _CHANCE = {"descriptors": 0, "rss_kb": 224}
 _BOOT_S = {"emulated": 5, "esp32-emulator": 120, "board": 20}
 
 
-def narrower(text):
-    return text.replace('"pm25": (0, 1000)', '"pm25": (0, 900)')
-
-
 @pytest.fixture(scope="module")
 def soak_s(request):
     return request.config.getoption("--soak") * 60
@@ -40,10 +37,8 @@ def city(rig, tmp_path_factory):
     folder = tmp_path_factory.mktemp("city")
     poll_s = 1 if rig.patience == 1 else 3
     with City(folder / "home", window_s=rig.window_s, poll_s=poll_s, board=rig.board) as made:
-        made.found()
-        made.serve()
-        made.release("1.0.0")
-        made.release("1.1.0", {"core/ranges.py": narrower})
+        made.open("1.0.0")
+        made.release("1.1.0", ONE_LINE)
         yield made
 
 

@@ -40,13 +40,7 @@ class BoardRig:
         return self._place.image.read_bytes()
 
     def node(
-        self,
-        city: City,
-        name: str,
-        version: str,
-        folder: Path,
-        flash: str = "4MB",
-        **fields: Any,
+        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB", **fields: Any
     ) -> "BoardNode":
         """Make the board's next node; what was on it is gone once that is switched on."""
         assert city.proxy is not None, "the city must be serving"

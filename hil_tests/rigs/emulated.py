@@ -30,13 +30,7 @@ class Emulated:
             raise Unavailable(str(error)) from error
 
     def node(
-        self,
-        city: City,
-        name: str,
-        version: str,
-        folder: Path,
-        flash: str = "4MB",
-        **fields: Any,
+        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB", **fields: Any
     ) -> "EmulatedNode":
         """Make an emulated node; its own files lie with the city's."""
         assert city.proxy is not None, "the city must be serving"

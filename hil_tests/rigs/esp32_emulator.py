@@ -67,13 +67,7 @@ class Esp32Emulator:
         return self._image.read_bytes()
 
     def node(
-        self,
-        city: City,
-        name: str,
-        version: str,
-        folder: Path,
-        flash: str = "4MB",
-        **fields: Any,
+        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB", **fields: Any
     ) -> "Esp32Node":
         """Make a node; its image is the official one, with our table and file systems."""
         assert city.proxy is not None, "the city must be serving"

@@ -131,13 +131,7 @@ class Rig(Protocol):
     window_s: int
 
     def node(
-        self,
-        city: City,
-        name: str,
-        version: str,
-        folder: Path,
-        flash: str = "4MB",
-        **fields: Any,
+        self, city: City, name: str, version: str, folder: Path, flash: str = "4MB", **fields: Any
     ) -> HilNode:
         """Make a node with a release in both slots, off; `folder` is for its files.
 

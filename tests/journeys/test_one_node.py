@@ -24,25 +24,11 @@ def broken(_):
     return 'async def run(node):\n    raise RuntimeError("built to fail")\n'
 
 
-def founded(home, url):
-    made = City(home, database_url=url)
-    made.found()
-    made.serve()
-    made.release("1.0.0")
-    return made
-
-
-@pytest.fixture(scope="module")
-def city(tmp_path_factory):
-    """Give a city whose server runs and has 1.0.0."""
-    with founded(tmp_path_factory.mktemp("city") / "home", None) as made:
-        yield made
-
-
 @pytest.fixture
 def city_of_its_own(database_url, tmp_path):
     """Give a city for one test, on each engine."""
-    with founded(tmp_path / "home", database_url()) as made:
+    with City(tmp_path / "home", database_url=database_url()) as made:
+        made.open("1.0.0")
         yield made
 
 

@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from firmware.tasks import lock, unlocking
 from ota.core import p256key
+from outcomes import finish
 
 ID = "240ac4fffe000001"
 ANNA, BEN, OTHER = 7, 8, 9  # private keys
@@ -38,12 +39,8 @@ class Node:
         if not (self.lock.desk and self.lock.desk.answer):
             return said
         desk, self.lock.desk = self.lock.desk, None
-        verdict = desk.verify()
-        try:
-            while True:
-                next(verdict)
-        except StopIteration as done:
-            return "opened by " + done.value if done.value else "refused"
+        name = finish(desk.verify())
+        return "opened by " + name if name else "refused"
 
     def challenge(self, now_s):
         word, id_, nonce = self.said(b"unlock", now_s).split(" ")

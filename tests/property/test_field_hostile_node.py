@@ -3,6 +3,7 @@
 import contextlib
 import json
 
+import desk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,19 +13,7 @@ from ota.build.release import Header
 from ota.field import asking, deploy, session, wipe
 
 KINDS = ("hello", "get", "say", "end", "fault", "at", "about", "ok", "restart")
-ABOUT = {
-    "id": "240ac4123456",
-    "machine": "Generic",
-    "runtime": "1.27.0",
-    "board": "esp32",
-    "version": "1.0.0",
-    "name": "Pier 3",
-    "site": "harbour",
-    "files": {},
-    "free": 12,
-    "roots": [["a"], []],
-    "locked": [],
-}
+ABOUT = desk.ABOUT | {"id": "240ac4123456"}  # of the line: the MAC
 HELLO = {"slot": "/data/a", "version": "1.0.0", "board": "esp32", "now": 0, "have": []}
 OFFLINE = Offline(
     Header("1.1.0", "esp32", "1.0.0", "1.27.0", 0, 20), {}, 1, {"manifest.jsonl": b"x" * 500}

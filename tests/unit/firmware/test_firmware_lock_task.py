@@ -1,4 +1,4 @@
-"""The console's lock as a task: what fails in it opens nothing, stops nothing and keeps no heap."""
+"""The console's lock as a task: what fails in it opens nothing, ends nothing, keeps no heap."""
 
 import asyncio
 import sys

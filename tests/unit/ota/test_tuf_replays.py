@@ -67,30 +67,20 @@ def test_root_rolled_back_or_skipped(trust, repository):
 # Mix and match: pieces of different snapshots.
 
 
-def test_snapshot_of_another_time(trust, repository):
-    repository.publish()
-    stale = repository.files[repository.name("snapshot")]
-    repository.publish()
-    repository.files[repository.name("snapshot")] = stale
-    with pytest.raises(errors.RepositoryError):
-        trust.refresh()
-
-
-def test_snapshot_of_another_time_without_hashes(trust, repository):
-    repository.publish(hashes=False)
-    stale = repository.files[repository.name("snapshot")]
-    repository.publish(hashes=False)
-    repository.files[repository.name("snapshot")] = stale
-    with pytest.raises(errors.Rollback):
-        trust.refresh()
-
-
-def test_targets_of_another_time_without_hashes(trust, repository):
-    repository.publish(hashes=False)
-    stale = repository.files[repository.name("targets")]
-    repository.publish(hashes=False)
-    repository.files[repository.name("targets")] = stale
-    with pytest.raises(errors.Rollback):
+@pytest.mark.parametrize(
+    ("role", "hashes", "error"),
+    [
+        ("snapshot", True, errors.RepositoryError),
+        ("snapshot", False, errors.Rollback),
+        ("targets", False, errors.Rollback),
+    ],
+)
+def test_a_role_of_another_time(trust, repository, role, hashes, error):
+    repository.publish(hashes=hashes)
+    stale = repository.files[repository.name(role)]
+    repository.publish(hashes=hashes)
+    repository.files[repository.name(role)] = stale
+    with pytest.raises(error):
         trust.refresh()
 
 
