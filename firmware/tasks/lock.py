@@ -36,10 +36,8 @@ async def run(node) -> None:
         left = _TURN_BYTES
         while left and poll.poll(0) and sys.stdin.buffer.readinto(byte):
             left -= 1
-            if not lock.take(byte[0]):
-                continue
             try:
-                said = lock.hear(node.clock.uptime_s(), node)
+                said = lock.hear(byte[0], node)
                 if lock.desk and lock.desk.answer:
                     await lock.desk.judge(node)
             except Exception as error:  # no memory, no flash: whatever it is, it opens nothing
@@ -58,16 +56,8 @@ class Lock:
         self._told_s = self._asked_s = 0
         self.desk = None
 
-    def take(self, byte: int) -> bool:
-        """Take a byte; say whether it ends a line. A line that is too long loses its end."""
-        if byte < 32:
-            return True
-        if len(self._line) < _LINE_BYTES:
-            self._line.append(byte)
-        return False
-
     def look(self, now_s: int) -> None:
-        """Close the desk once the minute of its challenge is over."""
+        """Close the desk once its challenge is over; now_s: uptime."""
         if self.desk and now_s >= self.desk.until_s:
             self.close()
 
@@ -76,27 +66,35 @@ class Lock:
         self.desk = None
         let_go("firmware.tasks.unlocking")
 
-    def hear(self, now_s: int, node) -> str:
-        """Say what a line is to be answered with, "" for nothing; now_s: uptime."""
-        line, self._line = bytes(self._line), bytearray()
+    def hear(self, byte: int, node) -> str:
+        """Take a byte; say what the line that it ends is to be answered with, "" for nothing.
+
+        A line that is too long loses its end.
+        """
+        if byte >= 32:
+            if len(self._line) < _LINE_BYTES:
+                self._line.append(byte)
+            return ""
+        now_s = node.clock.uptime_s()
+        line, self._line = self._line, bytearray()
         self.look(now_s)
         if line == b"unlock":
-            if now_s < self._asked_s:
-                return ""
-            self._asked_s = now_s + 1
-            if node.errand == measuring.UPDATE:
-                return "busy with an update"
-            if not self.desk:
-                from firmware.tasks import unlocking
-
-                self.desk = unlocking.Desk(self._keys, node, now_s)
-            return self.desk.challenge
+            return self._asked(now_s, node)
         if self.desk and line.startswith(b"answer "):
-            said = self.desk.hear(line)
-            if said:
-                self.close()
-            return said
+            return self.desk.hear(bytes(line))
         if now_s < self._told_s:
             return ""
         self._told_s = now_s + 1
         return "locked to " + (", ".join(sorted(self._keys)) or "nobody")
+
+    def _asked(self, now_s: int, node) -> str:
+        if now_s < self._asked_s:
+            return ""
+        self._asked_s = now_s + 1
+        if node.errand == measuring.UPDATE:
+            return "busy with an update"
+        if not self.desk:
+            from firmware.tasks import unlocking
+
+            self.desk = unlocking.Desk(self._keys, node, now_s)
+        return self.desk.challenge

@@ -37,6 +37,7 @@ class Desk:
                     return ""
                 except ValueError:
                     break
+        self.until_s = 0
         return "refused"
 
     async def judge(self, node) -> None:
