@@ -76,6 +76,11 @@ class Console:
         return self._text.decode(errors="replace")
 
     @property
+    def connected(self) -> bool:
+        """Somebody has the port open."""
+        return self._connected
+
+    @property
     def length(self) -> int:
         """Bytes of output ever; `since` takes such a mark."""
         return self._dropped + len(self._text)

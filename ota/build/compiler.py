@@ -1,5 +1,6 @@
 """Python source → .mpy by mpy-cross, the same bytes wherever and whenever it runs."""
 
+import ast
 import subprocess
 from pathlib import Path
 from posixpath import dirname
@@ -22,13 +23,22 @@ def compile_module(file: Path, path: str, vocabulary: names.Vocabulary | None = 
     all that it runs with.
     """
     source = file.read_bytes()
-    vocabulary = vocabulary or names.installed()
-    folded = constants.fold(source, path, vocabulary.constants)
-    result = _run(constants.declare(names.shorten(folded, file, path, vocabulary)), path)
+    result = _run(_written(source, file, path, vocabulary or names.installed()), path)
     if result.returncode != 0 or not result.stdout:
         result = _run(source, path)  # for its lines
         raise BuildError(f"{path} does not compile: {_reason(result.stderr.decode())}")
     return result.stdout
+
+
+def _written(source: bytes, file: Path, path: str, vocabulary: names.Vocabulary) -> bytes:
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return source  # mpy-cross says what is wrong
+    constants.fold(tree, path, vocabulary.constants)
+    names.shorten(tree, file, path, vocabulary)
+    constants.declare(tree)
+    return ast.unparse(tree).encode()
 
 
 def _run(source: bytes, path: str) -> subprocess.CompletedProcess[bytes]:

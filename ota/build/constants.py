@@ -11,38 +11,33 @@ no import that CPython lacks.
 
 import ast
 import copy
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from ota.build.errors import BuildError
+from ota.build.syntax import nodes
 
 Shared = Mapping[str, Mapping[str, ast.expr]]  # by module, by name
 
 
-def declare(source: bytes) -> bytes:
-    """Return `source` with its constants declared; lines and all other text stay as they are.
+def declare(tree: ast.Module) -> None:
+    """Declare the constants of a file.
 
     A constant: a private module-level name, bound once in the whole file, to an integer, string
-    or bytes literal or to arithmetic on integers. Source that is no Python comes back as it is:
-    the compiler says what is wrong.
+    or bytes literal or to arithmetic on integers.
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return source
     bound = _bindings(tree)
-    lines = source.splitlines(keepends=True)
     for node in tree.body:
         if (
             isinstance(node, ast.Assign)
             and isinstance(node.targets[0], ast.Name)
             and len(node.targets) == 1
-            and bound.count(node.targets[0].id) == 1
+            and bound[node.targets[0].id] == 1
             and _is_private(node.targets[0].id)
             and _is_constant(node.value)
         ):
-            _wrap(lines, node)
-    return b"".join(lines)
+            node.value = ast.Call(ast.Name("const", ast.Load()), [node.value], [])
 
 
 def shared(file: Path, tree: ast.Module) -> dict[str, dict[str, ast.expr]]:
@@ -68,27 +63,22 @@ def module_name(file: Path) -> str:
     return ".".join(file.with_suffix("").parts[-3:])
 
 
-def fold(source: bytes, path: str, known: Shared) -> bytes:
-    """Return `source` with the values of `known` modules in the place of their names.
+def fold(tree: ast.Module, path: str, known: Shared) -> None:
+    """Put the values of `known` modules in the place of their names.
 
     BuildError when a file does anything else with such a module, or binds its name again.
     """
-    if not any(name.rpartition(".")[2].encode() in source for name in known):
-        return source
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return source  # the compiler says what is wrong
     folding = _Folding(known)
-    tree = folding.visit(tree)
+    folding.visit(tree)
+    if not folding.modules and not folding.values:
+        return
     bound = _bindings(tree)
     for name in (*folding.modules, *folding.values):
         if name in bound:
             raise BuildError(f"{path} binds {name}, which is a module of constants or of one")
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Name) and node.id in folding.modules:
             raise BuildError(f"{path}: {node.id} has constants only: {node.id}.NAME")
-    return ast.unparse(ast.fix_missing_locations(tree)).encode()
 
 
 class _Folding(ast.NodeTransformer):
@@ -124,10 +114,10 @@ class _Folding(ast.NodeTransformer):
         return node if value is None else copy.deepcopy(value)
 
 
-def _bindings(tree: ast.Module) -> list[str]:
-    """Return every name that the file binds, as often as it does."""
+def _bindings(tree: ast.Module) -> Counter[str]:
+    """Count how often the file binds a name."""
     names = []
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             names.append(node.id)
         elif isinstance(node, ast.arg):
@@ -140,7 +130,7 @@ def _bindings(tree: ast.Module) -> list[str]:
             node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.ExceptHandler
         ):
             names.append(node.name or "")
-    return names
+    return Counter(names)
 
 
 def _is_private(name: str) -> bool:
@@ -161,14 +151,3 @@ def _is_whole(value: ast.expr) -> bool:
     if isinstance(value, ast.Constant):
         return type(value.value) is int
     return isinstance(value, ast.UnaryOp | ast.BinOp) and _is_constant(value)
-
-
-def _wrap(lines: list[bytes], node: ast.Assign) -> None:
-    """Put the value of a one-line assignment into const()."""
-    value = node.value
-    start, end = value.col_offset, value.end_col_offset
-    if node.lineno != node.end_lineno or end is None:
-        return
-    line = lines[node.lineno - 1]
-    if line[:start].endswith(b"= ") and line[end : end + 1] != b")":
-        lines[node.lineno - 1] = line[:start] + b"const(" + line[start:end] + b")" + line[end:]

@@ -26,6 +26,30 @@ _READING = {**_PARAMETERS, "cache_size": BLOCK_BYTES}
 _INLINE_BYTES = 100  # what certainly stays within its directory
 _FILLER = "~"
 _NOSPC = -28
+_ERASED = b"\xff" * BLOCK_BYTES
+
+
+class _Memory:
+    """A volume's bytes, as littlefs-python asks for them: its own class is at twice the time."""
+
+    def __init__(self, buffer: bytearray) -> None:
+        self.buffer = buffer
+        self.in_size = len(buffer)
+
+    def read(self, _: Any, block: int, offset: int, size: int) -> bytearray:
+        start = block * BLOCK_BYTES + offset
+        return self.buffer[start : start + size]
+
+    def prog(self, _: Any, block: int, offset: int, data: bytes) -> int:
+        start = block * BLOCK_BYTES + offset
+        self.buffer[start : start + len(data)] = data
+        return 0
+
+    def erase(self, _: Any, block: int) -> int:
+        return self.prog(None, block, 0, _ERASED)
+
+    def sync(self, _: Any) -> int:
+        return 0
 
 
 def pack(files: Mapping[str, bytes], size: int) -> bytes:
@@ -42,9 +66,7 @@ def pack(files: Mapping[str, bytes], size: int) -> bytes:
 def unpack(volume: bytes) -> dict[str, bytes]:
     """Return path → content of every file in a volume; BuildError when it does not mount."""
     littlefs = _littlefs()
-    context = littlefs.UserContext(buffer=bytearray(volume))
-    count = len(volume) // BLOCK_BYTES
-    fs = littlefs.LittleFS(context=context, mount=False, block_count=count, **_READING)
+    fs = _on(_Memory(bytearray(volume)), _READING)
     try:
         fs.mount()
     except littlefs.LittleFSError as error:
@@ -75,7 +97,7 @@ def used(files: Mapping[str, bytes], size: int) -> int:
 
 def _volume(files: Mapping[str, bytes], size: int) -> Any:
     littlefs = _littlefs()
-    fs = littlefs.LittleFS(mount=False, block_count=size // BLOCK_BYTES, **_PARAMETERS)
+    fs = _on(_Memory(bytearray(b"\xff" * size)), _PARAMETERS)
     fs.format()
     fs.mount()
     try:
@@ -92,6 +114,11 @@ def _volume(files: Mapping[str, bytes], size: int) -> Any:
             f"{len(files)} files of {total} bytes do not fit a file system of {size} bytes"
         ) from error
     return fs
+
+
+def _on(memory: _Memory, parameters: Mapping[str, int]) -> Any:
+    count = memory.in_size // BLOCK_BYTES
+    return _littlefs().LittleFS(context=memory, mount=False, block_count=count, **parameters)
 
 
 def _doubled(fs: Any) -> None:

@@ -16,11 +16,12 @@ import re
 import socket
 import string
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 from ota.build import constants
+from ota.build.syntax import nodes
 
 _SHARED = "firmware/ports/"  # whose classes have bases in other files of the folder
 # Names that mean something to others: what built-in objects, and MicroPython's own, are asked for.
@@ -41,17 +42,17 @@ class Vocabulary:
         self._said: set[str] = set()
         self.constants: dict[str, dict[str, ast.expr]] = {}
         for file in files:
-            tree = _parsed(file)
+            tree, all_nodes = _parsed(file)
             self.constants |= constants.shared(file, tree)
-            self.passed |= _passed(tree)
-            self._used.update(_names(tree))
-            self._said |= _words(tree)
+            self.passed |= _passed(all_nodes)
+            self._used.update(_names(all_nodes))
+            self._said |= _words(all_nodes)
 
-    def own(self, tree: ast.Module) -> set[str]:
+    def own(self, tree: ast.Module, all_nodes: Sequence[ast.AST]) -> set[str]:
         """Return what a file defines and no other file, text or keyword mentions."""
         return {
             name
-            for name in _defined(tree)
+            for name in _defined(tree, all_nodes)
             if self._used[name] <= 1 and name not in self._said | self.passed and len(name) > 3
         }
 
@@ -64,29 +65,25 @@ def installed() -> Vocabulary:
     return Vocabulary(file for each in PACKAGES for file in package_folder(each).rglob("*.py"))
 
 
-def shorten(source: bytes, file: Path, path: str, vocabulary: Vocabulary) -> bytes:
-    """Return `source` with short names; as it is when it is no Python.
+def shorten(tree: ast.Module, file: Path, path: str, vocabulary: Vocabulary) -> None:
+    """Give what is private in a file its short names.
 
     `file`: where it lies, `path`: as in `firmware/main.py`; both tell its neighbours.
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return source
-    trees = [tree]
+    all_nodes = nodes(tree)
+    private = _private(all_nodes) | vocabulary.own(tree, all_nodes)
     if path.startswith(_SHARED):
-        trees += [_parsed(each) for each in sorted(file.parent.glob("*.py"))]
-    own = vocabulary.own(tree)
-    private = dict(zip(sorted(_private(trees) | own), _short("_"), strict=False))
-    kept = frozenset(vocabulary.passed | _passed(tree))
-    used = _names(tree)
+        for neighbour in file.parent.glob("*.py"):
+            private |= _private(_parsed(neighbour)[1])
+    kept = frozenset(vocabulary.passed | _passed(all_nodes))
+    used = _names(all_nodes)
     free = [name for name in _letters() if name not in used]
-    for node in ast.walk(tree):
+    for node in all_nodes:
         if isinstance(node, _Function):
             _rename_arguments(node, kept, free)
-    for node in ast.walk(tree):
-        _rename(node, private)
-    return ast.unparse(ast.fix_missing_locations(tree)).encode()
+    short = dict(zip(sorted(private), _short("_"), strict=False))
+    for node in all_nodes:
+        _rename(node, short)
 
 
 def _letters() -> list[str]:
@@ -100,21 +97,23 @@ def _short(prefix: str) -> Iterator[str]:
 
 
 @cache
-def _parsed(file: Path) -> ast.Module:
+def _parsed(file: Path) -> tuple[ast.Module, list[ast.AST]]:
     try:
-        return ast.parse(file.read_bytes())
+        tree = ast.parse(file.read_bytes())
     except (SyntaxError, ValueError):
-        return ast.Module([], [])  # the compiler says what is wrong
+        tree = ast.Module([], [])  # the compiler says what is wrong
+    return tree, nodes(tree)
 
 
-def _passed(tree: ast.Module) -> set[str]:
-    return {node.arg for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg}
+def _passed(all_nodes: Iterable[ast.AST]) -> set[str]:
+    return {node.arg for node in all_nodes if isinstance(node, ast.keyword) and node.arg}
 
 
-def _names(tree: ast.Module) -> set[str]:
+def _names(all_nodes: Iterable[ast.AST]) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(tree):
-        found.update(part for name in _identifiers(node) for part in name.split("."))
+    for node in all_nodes:
+        for name in _identifiers(node):
+            found.update(name.split("."))
         if isinstance(node, ast.arg):
             found.add(node.arg)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -122,27 +121,27 @@ def _names(tree: ast.Module) -> set[str]:
     return found
 
 
-def _words(tree: ast.Module) -> set[str]:
+def _words(all_nodes: Sequence[ast.AST]) -> set[str]:
     """Return the words in a file's texts, but for what only explains."""
     explains = {
         id(node.value)
-        for node in ast.walk(tree)
+        for node in all_nodes
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     }
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in all_nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             found.update([] if id(node) in explains else re.findall(r"\w+", node.value))
     return found
 
 
-def _defined(tree: ast.Module) -> set[str]:
+def _defined(tree: ast.Module, all_nodes: Iterable[ast.AST]) -> set[str]:
     """Return the functions, attributes and module-level names that a file makes.
 
     Not its classes: an error is reported by the name of its class.
     """
     found: set[str] = set()
-    for node in ast.walk(tree):
+    for node in all_nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             found.add(node.name)
         elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
@@ -153,12 +152,8 @@ def _defined(tree: ast.Module) -> set[str]:
     return {name for name in found if name[0] != "_" and name not in _BUILT_IN}
 
 
-def _private(trees: list[ast.Module]) -> set[str]:
-    found: set[str] = set()
-    for tree in trees:
-        for node in ast.walk(tree):
-            found.update(name for name in _identifiers(node) if _is_private(name))
-    return found
+def _private(all_nodes: Iterable[ast.AST]) -> set[str]:
+    return {name for node in all_nodes for name in _identifiers(node) if _is_private(name)}
 
 
 def _is_private(name: str) -> bool:
@@ -168,28 +163,33 @@ def _is_private(name: str) -> bool:
 def _identifiers(node: ast.AST) -> list[str]:
     return [
         value
-        for field in ("id", "attr", "name", "asname")
-        if isinstance(value := getattr(node, field, None), str)
+        for field in _both(node._fields, ("id", "attr", "name", "asname"))
+        if isinstance(value := getattr(node, field), str)
     ]
+
+
+@cache
+def _both(fields: tuple[str, ...], wanted: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(field for field in wanted if field in fields)
 
 
 def _rename(node: ast.AST, short: dict[str, str]) -> None:
     """Give a node's identifiers their short names; what is imported keeps its own."""
-    for field in ("id", "attr", "name", "arg"):
-        value = getattr(node, field, None)
-        if isinstance(value, str) and not isinstance(node, ast.alias | ast.keyword):
-            setattr(node, field, short.get(value, value))
+    for field in _both(node._fields, ("id", "attr", "name", "arg")):
+        value = getattr(node, field)
+        if value in short and not isinstance(node, ast.alias | ast.keyword):
+            setattr(node, field, short[value])
 
 
 def _rename_arguments(function: _Function, kept: frozenset[str], free: list[str]) -> None:
     """Name the arguments by their place, but those that a nested scope binds or names anew."""
     arguments = [*function.args.posonlyargs, *function.args.args]
     body = function.body if isinstance(function.body, list) else [function.body]
-    inner = [node for part in body for node in ast.walk(part)]
+    inner = [node for part in body for node in nodes(part)]
     taken = {node.arg for node in inner if isinstance(node, ast.arg)}
     for node in inner:
         if isinstance(node, ast.comprehension):
-            taken |= {name.id for name in ast.walk(node.target) if isinstance(name, ast.Name)}
+            taken |= {name.id for name in nodes(node.target) if isinstance(name, ast.Name)}
         elif isinstance(node, ast.Global | ast.Nonlocal):
             taken |= set(node.names)
         elif isinstance(node, ast.alias):
@@ -198,7 +198,7 @@ def _rename_arguments(function: _Function, kept: frozenset[str], free: list[str]
             taken.add(node.name)
             taken |= {
                 name.id
-                for name in ast.walk(node)
+                for name in nodes(node)
                 if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)
             }
     used = {node.id for node in inner if isinstance(node, ast.Name)}  # an outer one's, renamed

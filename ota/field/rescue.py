@@ -61,7 +61,7 @@ def _compiled(path: str, folder: str) -> bytes:
     source = package_folder(package.replace("/", ".") or "firmware.root") / name
     tree = _Terse().visit(ast.parse(source.read_bytes()))
     terse = Path(folder) / name
-    terse.write_text(ast.unparse(ast.fix_missing_locations(tree)))
+    terse.write_text(ast.unparse(tree))
     return compile_module(terse, path, names.installed())
 
 

@@ -10,6 +10,7 @@ import socket
 import stat
 import sys
 import threading
+import time
 import tty
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from sim.node import Node
 
 SUPPORT = Path(__file__).parent
 MAC = b"\x24\x0a\xc4\x00\xbe\xac"
+_SETTLE_S = 10.0
+_LOOK_S = 0.01
 
 
 def program(folder, name):
@@ -65,7 +68,8 @@ class Stand:
 class BenchBoard:
     """The node, off and without firmware at first; `environment` for who runs the programs.
 
-    `port` goes and comes with the power, as a board's own USB does.
+    `port` goes and comes with the power, as a board's own USB does, and is found before the
+    firmware speaks: a board takes a second to that, the node starts when it is listened to.
     """
 
     def __init__(self, folder: Path, wiring: Wiring) -> None:
@@ -74,6 +78,7 @@ class BenchBoard:
         self.node = Node(flash, mac=MAC, wiring=wiring, log=folder / "board.log")
         self.port = folder / "ttyUSB0"
         self.log = folder / "programs.log"
+        self._written = False
         self._stand = Stand(folder / "stand", self.do)
         programs = folder / "programs"
         programs.mkdir()
@@ -94,9 +99,11 @@ class BenchBoard:
     def do(self, words):
         """Act as the board does."""
         if words[0] == "on":
-            self.node.power_on()
             self.port.unlink(missing_ok=True)
             self.port.symlink_to(self.node.serial)
+            if self._written:
+                self._await_listener()
+            self.node.power_on()
         elif words[0] == "off":
             self.port.unlink(missing_ok=True)
             self.node.power_off()
@@ -106,8 +113,14 @@ class BenchBoard:
             self.node.power_off()
             with self.node.flash.path.open("r+b") as flash:
                 flash.write(Path(words[1]).read_bytes())
+            self._written = True
             self.node.power_on()
         return self.node.state
+
+    def _await_listener(self):
+        end = time.monotonic() + _SETTLE_S
+        while not self.node.console.connected and time.monotonic() < end:
+            time.sleep(_LOOK_S)
 
     def close(self):
         self._stand.close()

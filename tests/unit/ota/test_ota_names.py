@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from ota.build import names
+from ota.build.compiler import compile_module
+from ota.build.errors import BuildError
 from ota.build.sources import collect
 
 SOURCE = """
@@ -46,7 +48,9 @@ def shortened(tmp_path, source=SOURCE):
     beside = tmp_path / "beside.py"
     beside.write_text("import sample\n\nprint(sample.make(1, label=2), sample.Box.open)\n")
     vocabulary = names.Vocabulary([file, beside])
-    return names.shorten(source.encode(), file, "firmware/core/sample.py", vocabulary).decode()
+    tree = ast.parse(source)
+    names.shorten(tree, file, "firmware/core/sample.py", vocabulary)
+    return ast.unparse(tree)
 
 
 def test_it_does_what_it_did(tmp_path):
@@ -66,11 +70,13 @@ def test_private_names_are_short_and_public_ones_stay(tmp_path):
 
 
 SHORTEN = """
-import sys
+import ast, sys
 from pathlib import Path
 from ota.build import names
 file = Path(sys.argv[1])
-sys.stdout.buffer.write(names.shorten(file.read_bytes(), file, "x.py", names.Vocabulary([file])))
+tree = ast.parse(file.read_bytes())
+names.shorten(tree, file, "x.py", names.Vocabulary([file]))
+print(ast.unparse(tree))
 """
 
 
@@ -88,8 +94,13 @@ def test_it_is_the_same_in_each_process_whatever_order_its_sets_have(tmp_path):
     assert first == second == third
 
 
-def test_what_is_no_python_stays_for_the_compiler_to_name(tmp_path):
-    assert shortened(tmp_path, "def broken(:\n") == "def broken(:\n"
+@pytest.mark.parametrize("source", ["def broken(:\n", "x = 3\0\n"])
+def test_what_is_no_python_is_left_to_the_compiler_to_name(tmp_path, source):
+    file = tmp_path / "sample.py"
+    file.write_text(source)
+    vocabulary = names.Vocabulary([file])
+    with pytest.raises(BuildError, match=r"sample\.py does not compile: "):
+        compile_module(file, "sample.py", vocabulary)
 
 
 @pytest.mark.parametrize("path", sorted(source.path for source in collect(None)))
