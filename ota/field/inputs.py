@@ -46,12 +46,17 @@ def config(path: Path) -> tuple[bytes, list[str]]:
 def claim(path: Path) -> bytes:
     """Return a claim token: one word of printable ASCII."""
     token = read(path, "claim token").strip()
-    if not token or len(token) > _CLAIM_MAX or not all(33 <= byte < 127 for byte in token):
+    if not is_claim(token):
         raise FieldError(
             f"claim token {path}: expected one word of at most {_CLAIM_MAX} characters,"
             " as `lamppost device claim` prints it"
         )
     return token
+
+
+def is_claim(token: bytes) -> bool:
+    """Say whether it has the form of a claim token."""
+    return 0 < len(token) <= _CLAIM_MAX and all(33 <= byte < 127 for byte in token)
 
 
 def root(path: Path) -> bytes:

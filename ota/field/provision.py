@@ -26,6 +26,7 @@ from ota.field.session import About, NodeError, Progress
 _ETC = "/etc/"
 _PROVISIONING = {"names": list, "port": int, "sntp_port": int, "ca": str}
 _CLAIM = {"token": str, "expires": int}
+_LATEST_S = 253_402_300_799  # the end of the year 9999
 _DEVICE = {"site": str, "board": str, "name": str}
 _TUF = ("root", "timestamp", "snapshot", "targets")
 
@@ -132,9 +133,8 @@ def provision(
         root, notes = _root(wishes.root, found, known)
         notes += [f"{name} is unknown to this release, ignored" for name in ignored]
         registered = _register(server, found, config, notes)
-        lasts = {"ttl_s": wishes.hours * 3600}
-        claim = server.call("POST", f"/devices/{found.id}/claims", lasts, form=_CLAIM)
-        files = anchors | root | {"claim": claim["token"].encode(), "config.json": packed}
+        claim, until = _claim(server, found, wishes.hours)
+        files = anchors | root | {"claim": claim, "config.json": packed}
         stale = [_ETC + name for name in image.ANCHOR_NAMES if name not in anchors]
         stale += _foreign(root, found)
         session.put(
@@ -149,7 +149,7 @@ def provision(
         found.board,
         found.version,
         registered,
-        claim["expires"],
+        until,
         notes,
     )
 
@@ -214,7 +214,7 @@ def _root(
     else:
         data = {"root.json": inputs.root(path)}
         ours = _keys(data["root.json"])
-    theirs = _keys(str(known.get("root")).encode(errors="replace"))
+    theirs = _keys(str(known.get("root")).encode(errors="surrogatepass"))
     if theirs and not ours & theirs:
         note = (
             "the server's TUF root shares no key with this node's: unless all were rotated, the"
@@ -229,6 +229,18 @@ def _keys(root: bytes) -> set[str]:
         return set(json.loads(root)["signed"]["roles"]["root"]["keyids"])
     except (KeyError, TypeError, ValueError):
         return set()
+
+
+def _claim(server: Server, found: About, hours: int) -> tuple[bytes, int]:
+    lasts = {"ttl_s": hours * 3600}
+    answer = server.call("POST", f"/devices/{found.id}/claims", lasts, form=_CLAIM)
+    token, until = answer["token"].encode(errors="surrogatepass"), answer["expires"]
+    if not inputs.is_claim(token) or not 0 <= until <= _LATEST_S:
+        raise ServerError(
+            "the server's claim token is none that a node could use: check --url or LAMPPOST_URL;"
+            " nothing was changed"
+        )
+    return token, until
 
 
 def _foreign(root: Mapping[str, bytes], found: About) -> list[str]:

@@ -117,6 +117,26 @@ def test_a_node_of_another_site_or_board_is_not_taken_over(url, answers):
             provision._register(office, about(), config, notes)
 
 
+@pytest.mark.parametrize(
+    "claim",
+    [
+        {"token": "", "expires": 1},
+        {"token": "two words", "expires": 1},
+        {"token": "\ud800", "expires": 1},
+        {"token": "t" * 129, "expires": 1},
+        {"token": "token", "expires": -1},
+        {"token": "token", "expires": 10**30},
+    ],
+)
+def test_a_claim_that_no_node_could_use_is_refused(url, answers, claim):
+    answers[f"POST /api/v1/devices/{ID}/claims"] = (200, claim)
+    with (
+        server.Server(url, "token", None) as office,
+        pytest.raises(server.ServerError, match=r"claim token is none .* nothing was changed"),
+    ):
+        provision._claim(office, about(), 24)
+
+
 def test_a_root_comes_from_the_release_manager_never_from_the_server():
     theirs = json.dumps({"signed": {"roles": {"root": {"keyids": ["b"]}}}})
     known = KNOWN | {"root": theirs}
