@@ -15,7 +15,7 @@ demo: .venv/ready  ## a small city does it all, in a terminal (ARGS="--once --js
 
 # Three at once on two cores: a third of the suite's time is waiting for a node.
 test: .venv/ready  ## the whole suite
-	@$(BIN)/pytest -n 3 --dist worksteal $(ARGS)
+	@$(BIN)/pytest -n 3 --dist loadscope $(ARGS)
 
 check: .venv/ready typings/ready  ## ruff, pyright, mypy, import-linter, deptry
 	$(BIN)/ruff format --check .

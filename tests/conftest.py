@@ -15,6 +15,7 @@ sys.path.insert(1, str(Path(__file__).parent.parent))
 
 import fleetserver
 import postgres
+import scheduling
 
 # A suite in the background ignores Ctrl-C, and so would the commands that it starts and stops.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -28,6 +29,14 @@ def pytest_collection_finish():
     """Take what is loaded by now out of the collections that a node's code asks for."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Let `--dist loadscope` keep a city's tests together; any other way is xdist's own."""
+    if config.getoption("dist") == "loadscope":
+        return scheduling.ByCity(config, log)
+    return None
 
 
 ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
