@@ -14,4 +14,4 @@ def verify(key: bytes, digest: bytes, signature: bytes):  # noqa: ANN201 - a gen
     """Say whether a signature of a SHA-256 digest is valid; keys and slices as in rsa."""
     message = yield from rsa.opened(key, signature)
     tail = _INFO + digest
-    return message != b"" and message == b"\0\1" + b"\xff" * (len(message) - 2 - len(tail)) + tail
+    return message == b"\0\1" + b"\xff" * (len(message) - 2 - len(tail)) + tail

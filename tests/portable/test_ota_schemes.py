@@ -39,6 +39,13 @@ ED = unhexlify(
     "b7acfb428fc6114480ca919dd53caf8ca50817199add345f0ff2cbf05a8d495998f860ea3c88294ae6e14d5e"
     "459d9eb4688ca79af965e281230977656b795d04"
 )
+# A key whose decoding takes the root of -1, as every second one's (RFC 8032 section 5.1.3).
+ED_ROOT_KEY = unhexlify("ca93ac1705187071d67b83c7ff0efe8108e8ec4530575d7726879333dbdabe7c")
+ED_ROOT = unhexlify(
+    "79526b66550b6dd03c65942984c86744bf59920f53fa9a7f0bfa4ad29560d569e2c44f905766bb0d76c591be"
+    "8387030a76fa7e4510e97bf7f1bf226c3af02e0a"
+)
+FIELD = (1 << 255) - 19
 ORDER = (1 << 252) + 27742317777372353535851937790883648493
 
 
@@ -117,7 +124,8 @@ def test_rsa_keys_have_one_form():
 def test_ed25519():
     good, slices = judged(ed25519.verify(ED_KEY, SIGNED, ED))
     assert good is True
-    assert slices >= 8
+    assert slices == 10
+    assert judged(ed25519.verify(ED_ROOT_KEY, SIGNED, ED_ROOT))[0] is True
     assert judged(ed25519.verify(ED_KEY, {"b": None}, ED))[0] is False
     for at in (0, 31, 32, 60):
         assert judged(ed25519.verify(ED_KEY, SIGNED, flipped(ED, at)))[0] is False
@@ -131,6 +139,22 @@ def test_ed25519_is_not_malleable():
         assert judged(ed25519.verify(ED_KEY, SIGNED, bad))[0] is False
     for key in (b"", ED_KEY[:-1], b"\xff" * 32, b"\1" + bytes(30) + b"\x80"):
         assert judged(ed25519.verify(key, SIGNED, ED))[0] is False
+
+
+def test_ed25519_keys_and_numbers_have_one_form():
+    """Of the neutral point anybody can sign; any other spelling of what signs is refused."""
+
+    def small(key, s=0, n=1):
+        signature = (1).to_bytes(32, "little") + s.to_bytes(32, "little")
+        return judged(ed25519.verify(key, {"a": n}, signature))[0]
+
+    assert small((1).to_bytes(32, "little")) is True  # as RFC 8032 has it, and OpenSSL
+    assert small((1).to_bytes(32, "little"), ORDER) is False
+    assert small((1).to_bytes(33, "little")) is False
+    assert small((1 | 1 << 255).to_bytes(32, "little")) is False  # -0
+    assert small((FIELD + 1).to_bytes(32, "little")) is False
+    assert True in [small(bytes(32), n=n) for n in range(12)]
+    assert True not in [small(FIELD.to_bytes(32, "little"), n=n) for n in range(12)]
 
 
 def test_sha512():
