@@ -24,7 +24,7 @@ _SENTENCES = {
     "version": "runs {to}, before {from}",
     "clock_lost": "lost its time server ({from}); its clock goes by {to}",
     "clock_back": "has its time from {to} again",
-    "dropped": "{count} windows dropped, {total} since its start",
+    "dropped": "{count} windows dropped, {total} in all",
     "set_aside": "{count} records set aside, {total} since its start",
     "drift": "found a slot's files changed on its flash",
     "fell": "left a slot that is damaged or crashes, and runs the other",

@@ -94,7 +94,10 @@ def _changes(before: Known, after: Known) -> list[Change]:
     restart = _restart(before, after)
     found = [restart, _version(before, after), _clock(before, after)]
     old = before if restart is None else Known()  # these counts begin at a start
-    found += [_loss(name, old.numbers, after.numbers) for name in words.LOSSES]
+    another = restart is not None and restart.kind == words.RECOUNT
+    kept = after if another else before  # with the outbox, on the flash
+    found.append(_loss(words.DROPPED, kept.numbers, after.numbers))
+    found.append(_loss(words.SET_ASIDE, old.numbers, after.numbers))
     found += [_loss(name, old.errors, after.errors) for name in words.FLASH]
     return [change for change in found if change is not None]
 

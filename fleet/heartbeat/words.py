@@ -1,7 +1,8 @@
 """PURE: the words of a heartbeat. Sent by nodes and stored: append-only.
 
 A heartbeat is DDI configData, so every value is a string (fleet/decisions/0007). Counts of starts
-are since the node's flash was formatted, all other counts since its start.
+are since the node's flash was formatted, `dropped` since its outbox was, all other counts since
+its start.
 """
 
 _MOST = 2**31 - 1  # what an INTEGER holds
@@ -23,7 +24,7 @@ NUMBERS = {
     "set_aside": COUNT,  # records that the server refused
     "rssi": (-150, 20),  # dBm
 }
-LOSSES = ("dropped", "set_aside")
+DROPPED, SET_ASIDE = "dropped", "set_aside"
 FLASH = ("drift", "fell")  # among the errors: a slot's files changed; the node left a slot
 # Clocks that only know what it is later than; any other word is a time server's.
 UNSYNCED = ("rtc", "seen", "built")
@@ -34,4 +35,4 @@ RECOUNT = "recount"
 VERSION = "version"
 CLOCK_LOST = "clock_lost"
 CLOCK_BACK = "clock_back"
-EVENTS = (RESTART, RECOUNT, VERSION, CLOCK_LOST, CLOCK_BACK, *LOSSES, *FLASH)
+EVENTS = (RESTART, RECOUNT, VERSION, CLOCK_LOST, CLOCK_BACK, DROPPED, SET_ASIDE, *FLASH)

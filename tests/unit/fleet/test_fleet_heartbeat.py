@@ -47,6 +47,14 @@ def test_a_count_that_falls_back_begins_anew():
     assert known.restarts == 6
     assert [kind for kind, _ in events] == [words.RECOUNT]
     assert tell(FIRST, crashed, formatted, {**formatted, "starts.crash": "3"})[0].restarts == 8
+    another = {**formatted, "dropped": "7"}  # the past of another flash
+    assert [kind for kind, _ in tell({**FIRST, "dropped": "2"}, another)[1]] == [words.RECOUNT]
+
+
+def test_what_was_set_aside_is_counted_from_each_start():
+    restarted = {**FIRST, "set_aside": "2", "uptime_s": "3"}
+    before = {**FIRST, "set_aside": "2", "uptime_s": "900"}
+    assert tell(before, restarted)[1][1:] == [("set_aside", {"count": 2, "total": 2})]
 
 
 def test_a_restart_shows_even_when_its_counts_are_lost():
@@ -75,7 +83,7 @@ def test_versions_clocks_and_losses_are_told_when_they_change():
     _, events = changes.follow(known, parse.read(again), "1.1.0", whole=True)
     assert [(one.kind, one.detail) for one in events] == [
         ("restart", {"causes": {}, "uptime_s": 3}),
-        ("dropped", {"count": 5, "total": 5}),
+        ("dropped", {"count": 1, "total": 5}),
     ]
 
 

@@ -118,7 +118,7 @@ def test_sentences_name_cause_and_reason():
         "restarted: 1 crash, 2 power on",
         "restarted: of unknown cause",
         "runs 1.1.0, before 1.0.0",
-        "3 windows dropped, 7 since its start",
+        "3 windows dropped, 7 in all",
         "of a later server",
         "update to 1.2.0 (rollout 3): rolled_back, SelfTestError: lamp",
         "device.claim refused by operator:0badcafe (ttl=60)",
