@@ -20,7 +20,8 @@ _SHORT = {
     "audit": "Read the append-only record of consequential acts.",
     "ota": "Build, sign and publish releases.",
     "node": "Make nodes and work on them over their cable.",
-    "demo": "Watch one emulated node do everything, step by step.",
+    "demo": "Watch a small city: eight emulated nodes and a real server.",
+    "sim": "Run emulated nodes against any fleet server.",
 }
 
 
