@@ -10,11 +10,13 @@ Clock(ticks_ms, rtc_s, set_rtc)
     at_least(unix_s, source, binding=True)  raise the lower bound while not synced; `set` takes
                             nothing below a binding one
     set(unix_s, source)     take a time server's word; refused (False) below the lower bound
+    turn(unix_s)            have TLS judge certificates by this time, at every other call by now()
     uptime_ms(), uptime_s() since the start; never wrap, never jump
 Storage(root="")            files by absolute path
     read(path, limit) -> bytes | None   None: no such file; ValueError: longer than `limit` bytes
     write(path, data)       atomic: under a new name, synced, renamed over
     append(path, data)      synced
+    open(path, mode="rb")   for reading or writing in pieces; the caller closes it
     remove(path), rename(old, new), make_folder(path): no error when there is nothing to do;
                             a file in a folder's place is set aside
     list(path) -> sorted names of files, [] without the folder
