@@ -30,7 +30,7 @@ def partitions() -> list:
 
 
 def wipe() -> None:
-    """Erase; a block that does not read as erased is written over with zeros, and counted."""
+    """Erase; a block that does not read as erased gets zeros, and counts if it keeps neither."""
     found = partitions()
     for path in ("/data", "/"):
         try:
