@@ -17,7 +17,7 @@ from hashlib import sha256
 from ota.core import metadata
 from ota.core.errors import BadFormat
 
-# Apart from ota.core.limits, which stays loaded.
+# Apart from ota.core.limits: bounds of this search alone.
 ROLES = 8  # visited in search of one target, and kept on flash
 _ROLE_CHARS = 64  # a role's name
 _TOP = ("root", "timestamp", "snapshot", "targets")

@@ -51,7 +51,7 @@ class FlashFull(NodeError):  # noqa: N818
 
 
 class Refused(NodeError):  # noqa: N818
-    """The node's own rules forbid this install (failed trials, installs a day)."""
+    """The node's own rules forbid this install (failed trials, a trial that goes on)."""
 
 
 class NetworkError(OtaError):

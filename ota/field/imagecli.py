@@ -1,4 +1,4 @@
-"""`lamppost node image`: the whole flash of one node as a file."""
+"""`lamppost node image`: the whole flash of a node, or of all of a kind, as a file."""
 
 import json
 from collections.abc import Mapping

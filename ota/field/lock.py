@@ -33,7 +33,7 @@ _VERDICT = re.compile(r"(?:opened by|refused).*")
 _PROMPT = b">>> "
 _AGAIN_S = 1.5  # the node speaks once a second, and lets the rest pass
 _CHALLENGE_S = 15.0
-_VERDICT_S = 30.0  # four verifications, on a node that is busy
+_VERDICT_S = 30.0  # measuring ends, its window goes to flash; one verification
 _PROMPT_S = 10.0
 _HEARD_BYTES = 1 << 14
 
