@@ -1,4 +1,4 @@
-"""The memory budget (DESIGN.md, "Memory is the scarce thing"), on the firmware's figures.
+"""The memory budget (README, "What a node has to spare"), on the firmware's figures.
 
 It holds with TLS open and nothing else under way. The firmware also keeps the least of what it
 sees every five seconds, which may fall into the midst of something: the verification of a

@@ -24,7 +24,7 @@ from ota.core import p256key
 from ota.field.image import flash_image
 from sim.city import City
 
-LONGEST_MS = 50  # DESIGN.md: "The loop must not stall"
+LONGEST_MS = 50  # for which the loop may stand still
 SINGLES = 4
 
 # Run by the stock `_boot.py`, before any firmware of ours.

@@ -1,7 +1,7 @@
 """One node, end to end, on a rig: boots, enrols, reports, takes an update, reverts a bad one.
 
 The tests of this file go on from one another: it is one node's life. The figures of the memory
-budget (DESIGN.md, "Memory is the scarce thing") come from the firmware's own log lines.
+budget (hil_tests/budget.py) come from the firmware's own log lines.
 """
 
 import time

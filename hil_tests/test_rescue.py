@@ -1,7 +1,7 @@
 """The rescue on a rig: both slots wrecked, the node fetches its release and starts it.
 
 A timer in boot.py looks at the heaps while it works; boards have two of them that live off the
-same RAM (DESIGN.md, "Memory is the scarce thing").
+same RAM.
 """
 
 import ast

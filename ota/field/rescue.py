@@ -16,7 +16,7 @@ from ota.build import names
 from ota.build.compiler import compile_module
 from ota.build.sources import package_folder
 
-LIMIT_BYTES = 24 * 1024  # of all .mpy that a rescue loads beside the boot code (DESIGN.md)
+LIMIT_BYTES = 24 * 1024  # of all .mpy that a rescue loads beside the boot code
 # HTTP, TUF with both native schemes, staging, and the heap's second segment.
 MODULES = (
     "reinstall.py",  # of firmware/root
