@@ -1,6 +1,8 @@
 """`lamppost ota sign | rotate | add-key | remove-key`: changing whose signature counts."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from tuf.api.metadata import Root
@@ -8,11 +10,15 @@ from tuf.api.metadata import Root
 from ota.build import cards, ceremony, draft, options, repository, signing, state, telling
 from ota.build.errors import SigningKeyError
 
-_THRESHOLD = click.option(
-    "--threshold",
-    type=click.IntRange(1, 9),
-    help="How many of the role's keys must sign from then on. [default: as it is]",
-)
+
+def _threshold(default: str) -> Callable[..., Any]:
+    return click.option(
+        "--threshold",
+        type=click.IntRange(1, 9),
+        help=f"How many of the role's keys must sign from then on. [default: {default}]",
+    )
+
+
 _ROLE = click.Choice(repository.ROLES)
 _OFFLINE = click.Choice(repository.OFFLINE)
 
@@ -91,7 +97,7 @@ def sign(
 @click.argument("roles", nargs=-1, required=True, type=_ROLE, metavar="ROLE...")
 @options.HOME
 @click.option("--key", "found", **options.CARDS, help="Card of a new key; made in HOME without.")
-@_THRESHOLD
+@_threshold("as it is; of another number of keys the majority")
 @options.KIND
 @options.UNENCRYPTED
 @options.JSON
@@ -133,7 +139,7 @@ def rotate(
 @click.argument("role", type=_OFFLINE)
 @click.argument("card", type=click.Path(dir_okay=False, path_type=Path))
 @options.HOME
-@_THRESHOLD
+@_threshold("as it is")
 @options.JSON
 def add_key(
     role: str, card: Path, home: Path | None, threshold: int | None, as_json: bool
@@ -152,7 +158,7 @@ def add_key(
 @click.argument("role", type=_OFFLINE)
 @click.argument("who")
 @options.HOME
-@_THRESHOLD
+@_threshold("as it is")
 @options.JSON
 def remove_key(
     role: str, who: str, home: Path | None, threshold: int | None, as_json: bool
