@@ -18,6 +18,7 @@ from firmware.tasks import clock, identity
 _CLAIM_LIMIT = 256
 _ANSWER_LIMIT = 6144
 _PATH = "/.well-known/est/"
+_FIRST = "simpleenroll"
 _TYPE = "application/pkcs10"
 _SOON_S = 15
 _LATER_S = 600
@@ -40,7 +41,7 @@ async def enrol(node) -> int:
     http = identity.client(node, None)
     try:
         headers = (("Authorization", "Basic " + basic),)
-        wait_s, body = await _ask(node, http, "simpleenroll", pair, headers)
+        wait_s, body = await _ask(node, http, _FIRST, pair, headers)
     finally:
         await http.close()
     if wait_s:
@@ -51,12 +52,16 @@ async def enrol(node) -> int:
     return 0
 
 
-async def renew(node) -> bool:
-    """Renew over the node's own client, with a new key; True when the new identity is on flash."""
+async def renew(node, held: tuple) -> bool:
+    """Renew (section 4.2.2) with a new key by `held`, (key, certificate): True when it is kept."""
     node.console.info("enrol", "renewing the certificate")
     pair = _pair(node)
     await asyncio.sleep(0)
-    _, body = await _ask(node, node.client, "simplereenroll", pair, ())
+    http = identity.client(node, (held[1], held[0]))
+    try:
+        _, body = await _ask(node, http, "simplereenroll", pair, ())
+    finally:
+        await http.close()
     return bool(body) and _keep(node, pair, body)
 
 
@@ -81,6 +86,8 @@ async def _ask(node, http, operation: str, pair: tuple, headers: tuple) -> tuple
     if response.status == 200:
         return 0, response.body
     node.console.error("enrol", _refusal(response))
+    if response.status == 401 and operation == _FIRST and identity.load(node.storage):
+        node.storage.remove(identity.CLAIM)  # it is of no use, and never will be
     wait_s = _LATER_S
     if response.status in (202, 429) or response.status >= 500:  # 202: later (section 4.2.3)
         wait_s = max(_SOON_S, min(response.refusal().retry_after_s, _RETRY_AFTER_MAX_S))

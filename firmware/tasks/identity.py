@@ -29,8 +29,8 @@ async def run(node) -> None:
     """Get and keep a certificate, for ever."""
     await node.online.wait()
     await clock_set(node)
-    if node.storage.exists(CLAIM) and load(node.storage):
-        await enrol(node)  # a technician's new token; refused, what there is still holds
+    if load(node.storage) and (node.errand == measuring.ENROLMENT or claimed(node)):
+        await replace(node)  # where that fails, what there is still holds
         measuring.resume(node)
     wait_s = 0
     while True:
@@ -41,13 +41,13 @@ async def run(node) -> None:
         if node.errand == measuring.UPDATE:
             return  # and make room
         due_s = renewal_due(found[1])
-        renewed = False
-        while not renewed:
+        while True:
             await asyncio.sleep(wait_s)
             due = node.clock.synced and node.clock.now() >= due_s
             if due and not node.date_s:  # or a time server lies
                 due = await clock.hear(node) and node.clock.now() >= due_s
-            renewed = due and await renew(node)
+            if (due or (wait_s and claimed(node))) and await replace(node):
+                break
             wait_s = _LOOK_S if node.clock.synced else 60
 
 
@@ -76,16 +76,8 @@ async def clock_set(node) -> None:
 
 async def enrol(node) -> int:
     """Enrol: 0 when there is an identity, else seconds to the next try."""
-    if node.measuring and node.storage.exists(CLAIM) and not measuring.has_room(node):
-        if node.clock.uptime_s() < _LOOK_S:
-            return 60
-        from firmware.tasks import errands
-
-        try:
-            await errands.make_room(node, measuring.ENROLMENT)
-        except OSError as error:
-            node.console.error("identity", "flash: %s" % error)
-            return 60
+    if claimed(node) and not await has_room(node):
+        return 60
     from firmware.tasks import enrol as enrolment
 
     try:
@@ -98,15 +90,43 @@ async def enrol(node) -> int:
     return wait_s
 
 
-async def renew(node) -> bool:
-    """Renew: True when there is a new identity."""
+async def replace(node) -> bool:
+    """Get another identity, by a claim or with the one there is: True when there is a new one."""
+    if claimed(node):  # a technician's new token
+        return not await enrol(node)
+    if not await has_room(node):
+        return False
     from firmware.tasks import enrol as enrolment
 
     try:
-        return await enrolment.renew(node)
+        return await enrolment.renew(node, load(node.storage))
     finally:
         del enrolment
         let_go(*_ENROLMENT)
+
+
+def claimed(node) -> bool:
+    """Say whether there is a claim token."""
+    return node.storage.exists(CLAIM)
+
+
+async def has_room(node) -> bool:
+    """Say whether a key can be made now: beside measuring, or else in a start of its own.
+
+    It takes the room of TLS otherwise, for good. A node leaves measuring for it after an hour at
+    the soonest, and leaves half of a day's errands to updates.
+    """
+    if not node.measuring or measuring.has_room(node):
+        return True
+    if node.clock.uptime_s() >= _LOOK_S:
+        from firmware.tasks import errands
+
+        if errands.errands_today(node) < errands.ERRANDS_PER_DAY // 2:
+            try:
+                await errands.make_room(node, measuring.ENROLMENT)
+            except OSError as error:
+                node.console.error("identity", "flash: %s" % error)
+    return False
 
 
 def renewal_due(certificate: bytes) -> int:

@@ -24,6 +24,7 @@ from ota.field.server import Server, ServerError
 from ota.field.session import About, NodeError, Progress
 
 _ETC = "/etc/"
+_ERRAND = "/data/errand"  # firmware/tasks/measuring.py: what its next start is for
 _PROVISIONING = {"names": list, "port": int, "sntp_port": int, "ca": str}
 _CLAIM = {"token": str, "expires": int}
 _LATEST_S = 253_402_300_799  # the end of the year 9999
@@ -137,9 +138,10 @@ def provision(
         files = anchors | root | {"claim": claim, "config.json": packed}
         stale = [_ETC + name for name in image.ANCHOR_NAMES if name not in anchors]
         stale += _foreign(root, found)
-        session.put(
-            cable, found, {_ETC + name: data for name, data in files.items()}, stale, progress
-        )
+        written = {_ETC + name: data for name, data in files.items()}
+        if _ETC + "identity" in found.files:  # a node with one would measure first
+            written[_ERRAND] = b"enrolment"
+        session.put(cable, found, written, stale, progress)
     finally:
         session.let_run(cable)
     return Result(

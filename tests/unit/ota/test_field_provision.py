@@ -7,6 +7,7 @@ import threading
 import pytest
 from desk import ABOUT, ID, KNOWN, WISHES, Wire, about
 
+from firmware.tasks import measuring
 from ota.build.errors import FieldError
 from ota.field import provision, server, session, wipe
 
@@ -135,6 +136,23 @@ def test_a_claim_that_no_node_could_use_is_refused(url, answers, claim):
         pytest.raises(server.ServerError, match=r"claim token is none .* nothing was changed"),
     ):
         provision._claim(office, about(), 24)
+
+
+@pytest.mark.parametrize(("files", "errand"), [({}, False), ({"/etc/identity": 577}, True)])
+def test_a_node_that_has_an_identity_enrols_before_it_measures(
+    url, answers, monkeypatch, files, errand
+):
+    monkeypatch.setattr(provision, "_anchors", lambda _: {})
+    put = {}
+    monkeypatch.setattr(session, "put", lambda *what: put.update(what[2]))
+    answers["GET /api/v1/provisioning"] = (200, KNOWN | {"ca": ""})
+    answers[f"POST /api/v1/devices/{ID}/claims"] = (200, {"token": "token", "expires": 1})
+    answers["POST /api/v1/devices"] = (201, {})
+    wire = Wire("@" + json.dumps(["about", ABOUT | {"id": "240ac4123456", "files": files}]))
+    with server.Server(url, "t", None) as office:
+        provision.provision(wire, office, {"v": 1}, WISHES, lambda *_: None)
+    assert put["/etc/claim"] == b"token"
+    assert (put.get(measuring.FLAG) == measuring.ENROLMENT.encode()) == errand
 
 
 def test_a_root_comes_from_the_release_manager_never_from_the_server():

@@ -1,0 +1,101 @@
+"""A node's identity, on a rig: renewed as it measures, replaced by a technician's new claim.
+
+The tests of this file go on from one another: it is one node's life. Making a key and signing
+with it takes more heap than is free beside measuring on a board.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hil_tests import budget
+from sim import flashfiles
+from sim.city import City
+
+pytestmark = pytest.mark.timeout(3600)
+
+LAMPPOST = Path(sys.executable).parent / "lamppost"
+SHORT_DAYS = "0.02"  # and from an hour ago: two thirds of its life are over when it is issued
+RENEWED = "enrol: renewing the certificate"
+
+
+def looking_often(text):
+    """Have the node look at its certificate every minute: it does once an hour."""
+    assert "_LOOK_S = 3600" in text
+    return text.replace("_LOOK_S = 3600", "_LOOK_S = 60")
+
+
+@pytest.fixture(scope="module")
+def city(rig, tmp_path_factory):
+    """Give a city whose certificates are due for renewal at once."""
+    folder = tmp_path_factory.mktemp("city")
+    with City(folder / "home", window_s=rig.window_s, poll_s=3, board=rig.board) as made:
+        made.found()
+        made.serve("--certificate-days", SHORT_DAYS)
+        made.release("1.0.0", {"tasks/identity.py": looking_often})
+        yield made
+    rig.nodes.clear()
+
+
+@pytest.fixture(scope="module")
+def node(rig, city, tmp_path_factory):
+    """Give a node that has just been switched on; `config`: the file with its configuration."""
+    made = rig.node(city, "hil-identity", "1.0.0", tmp_path_factory.mktemp("node"))
+    made.config = tmp_path_factory.mktemp("desk") / "config.json"
+    made.config.write_bytes(flashfiles.read(made.flash_path, "vfs")["etc/config.json"])
+    made.power_on()
+    yield made
+    made.close()
+
+
+def with_tls_open(rig, node):
+    """Return the memory with TLS open, from now on."""
+    node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
+    mark = node.console.length
+    node.wait_text("memory with TLS open", 40 * rig.patience, mark)
+    return budget.figures(node.console.since(mark), "memory with TLS open")
+
+
+def serials(city, node):
+    """Return what the server has issued to the node, oldest first."""
+    acts = ("identity.enrol", "identity.renew")
+    found = city.lamppost("audit", "list")
+    return [
+        (each["act"], each["detail"]["serial"])
+        for each in sorted(found, key=lambda each: each["id"])
+        if each["subject"] == node.id and each["act"] in acts and each["outcome"] == "done"
+    ]
+
+
+def test_it_renews_its_certificate_as_it_measures(rig, city, node, told):
+    node.wait_text("enrol: certificate", 60 * rig.patience)
+    told["TLS open"] = with_tls_open(rig, node)
+    mark = node.console.length
+    node.wait_text(RENEWED, 150 * rig.patience, mark)
+    node.wait_text("enrol: certificate", 60 * rig.patience, mark)
+    told["TLS open after a renewal"] = found = with_tls_open(rig, node)
+    assert [act for act, _ in serials(city, node)][:2] == ["identity.enrol", "identity.renew"]
+    budget.within_budget(found)
+
+
+def test_a_new_claim_gives_it_a_new_identity(rig, city, node, told):
+    before = serials(city, node)
+    done = subprocess.run(
+        [
+            *(LAMPPOST, "node", "provision", "--port", node.port, "--config", node.config),
+            *("--wait", str(int(60 * rig.patience)), "--json"),
+        ],
+        env=city.access,
+        capture_output=True,
+        text=True,
+        timeout=200 * rig.patience,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["enrolled"] is True
+    told["TLS open with a new identity"] = found = with_tls_open(rig, node)
+    assert "identity.enrol" in [act for act, _ in serials(city, node)[len(before) :]]
+    budget.within_budget(found)
