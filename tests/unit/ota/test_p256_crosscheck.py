@@ -5,6 +5,7 @@ import hmac
 import itertools
 import random
 
+import curve
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,7 +18,7 @@ from outcomes import finish
 
 from ota.core import p256, p256key
 
-N = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+N = curve.N
 ALGORITHM = ec.ECDSA(Prehashed(hashes.SHA256()))
 
 
@@ -120,47 +121,10 @@ def test_any_byte_flipped_in_der_is_judged_alike():
 
 def test_r_plus_n_is_found_when_x_wrapped():
     """A point whose x is at least n: r is x - n, and only r + n equals X / Z^2."""
-    p = 2**256 - 2**224 + 2**192 + 2**96 - 1
-    b = 0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B
-    x = N
-    while True:
-        x += 1
-        square = (x**3 - 3 * x + b) % p
-        y = pow(square, (p + 1) // 4, p)
-        if y * y % p == square and x != N:
-            break
+    x, y = next(each for each in curve.points(N + 1))
     r, s, e = x - N, 7, int.from_bytes(hashlib.sha256(b"wrap").digest(), "big")
-    # Recover the key that this signature belongs to: Q = (s R - e G) / r.
-    key = _recovered(x, y, r, s, e, p)
+    key = curve.recovered((x, y), r, s, e)
     digest = e.to_bytes(32, "big")
     signature = encode_dss_signature(r, s)
     assert theirs(key, digest, signature)
     assert ours(key, digest, signature) is True
-
-
-def _recovered(x, y, r, s, e, p):
-    def add(a, b):
-        if a is None or b is None:
-            return a or b
-        if a[0] == b[0]:
-            if (a[1] + b[1]) % p == 0:
-                return None
-            slope = (3 * a[0] ** 2 - 3) * pow(2 * a[1], -1, p)
-        else:
-            slope = (b[1] - a[1]) * pow(b[0] - a[0], -1, p)
-        cx = (slope**2 - a[0] - b[0]) % p
-        return cx, (slope * (a[0] - cx) - a[1]) % p
-
-    def times(k, point):
-        total = None
-        while k:
-            if k & 1:
-                total = add(total, point)
-            point = add(point, point)
-            k >>= 1
-        return total
-
-    g = p256key.public(1)
-    base = int.from_bytes(g[1:33], "big"), int.from_bytes(g[33:], "big")
-    q = times(pow(r, -1, N), add(times(s, (x, y)), times((-e) % N, base)))
-    return b"\x04" + q[0].to_bytes(32, "big") + q[1].to_bytes(32, "big")
