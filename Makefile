@@ -13,9 +13,9 @@ help:  ## this list
 demo: .venv/ready  ## a small city does it all, in a terminal (ARGS="--once --json FILE")
 	@$(BIN)/lamppost demo $(ARGS)
 
-# Three at once on two cores: a third of the suite's time is waiting for a node.
+# Four at once on two cores: much of the suite's time is waiting for a node.
 test: .venv/ready  ## the whole suite
-	@$(BIN)/pytest -n 3 --dist loadscope $(ARGS)
+	@$(BIN)/pytest -n 4 --dist loadscope $(ARGS)
 
 check: .venv/ready typings/ready  ## ruff, pyright, mypy, import-linter, deptry
 	$(BIN)/ruff format --check .

@@ -64,10 +64,13 @@ async def tick(database: Database, now: int) -> int:
     """
     async with database.read() as session:
         going = await _going(session)
+        if not going:
+            return 0
+        counted = await tally.all_rows(session, [each.id for each in going], now)
     acted = 0
     for rollout in going:
         try:
-            if await _due(database, now, rollout):
+            if _due(rollout, counted[rollout.id], now):
                 acted += await _act(database, now, rollout.id)
         except Exception as error:
             if passes(error):
@@ -86,9 +89,8 @@ async def _going(session: AsyncSession) -> list[Rollout]:
     return list((await session.scalars(query)).all())
 
 
-async def _due(database: Database, now: int, rollout: Rollout) -> bool:
-    async with database.read() as session:
-        status = tally.status(rollout, await tally.rows(session, rollout, now))
+def _due(rollout: Rollout, counted: list[tally.Row], now: int) -> bool:
+    status = tally.status(rollout, counted)
     return bool(policy.decide(tally.plan_of(rollout), status, now))
 
 

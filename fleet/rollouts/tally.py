@@ -1,10 +1,10 @@
-"""Counting where the nodes of a rollout stand: one query, whatever their number."""
+"""Counting where the nodes of rollouts stand: one query, whatever the number of either."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.access.scope import EVERYWHERE, Scope
@@ -14,6 +14,7 @@ from fleet.rollouts.policy import Plan, Status, Tally
 from fleet.rollouts.words import PAUSED, PENDING, UNHAPPY
 
 _PLAN = tuple(field.name for field in fields(Plan))
+_BEGUN = Action.state != "requested"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def overdue(rollout: Rollout, now: int) -> list[Any]:
     cutoff = now - int(rollout.plan["deadline_s"])
     conditions: list[Any] = [Action.active, Action.started_at <= cutoff]
     if rollout.state == PAUSED:
-        conditions.append(Action.state != "requested")
+        conditions.append(_BEGUN)
     return conditions
 
 
@@ -52,23 +53,39 @@ async def rows(
     session: AsyncSession, rollout: Rollout, now: int, scope: Scope = EVERYWHERE
 ) -> list[Row]:
     """Count the last word of every node of a rollout within the scope."""
-    restarting = Action.restarts > int(rollout.plan["max_restarts"])
+    return (await all_rows(session, [rollout.id], now, scope))[rollout.id]
+
+
+async def all_rows(
+    session: AsyncSession, rollouts: Sequence[int], now: int, scope: Scope = EVERYWHERE
+) -> dict[int, list[Row]]:
+    """Return each rollout's rows by its number."""
+    restarting = Action.restarts > Rollout.plan["max_restarts"].as_integer()
+    late = and_(
+        Action.active,
+        Action.started_at <= now - Rollout.plan["deadline_s"].as_integer(),
+        or_(Rollout.state != PAUSED, _BEGUN),
+    )
     kind = (Action.wave, Action.state, Action.active, Action.catch_up, Action.forgiven, restarting)
     query = (
         select(
+            Action.rollout_id,
             *kind,
             func.count(),
-            func.sum(case((and_(*overdue(rollout, now)), 1), else_=0)),
+            func.sum(case((late, 1), else_=0)),
             func.max(Action.changed_at),
         )
-        .where(Action.rollout_id == rollout.id, Action.superseded.is_(False))
-        .group_by(*kind)
+        .join(Rollout, Rollout.id == Action.rollout_id)
+        .where(Action.rollout_id.in_(rollouts), Action.superseded.is_(False))
+        .group_by(Action.rollout_id, *kind)
     )
     if not scope.everywhere:
         query = query.join(Device, Device.id == Action.device_id)
         query = query.where(Device.site.in_(scope.sites))
-    found: Sequence[Any] = (await session.execute(query)).all()
-    return [Row(*row) for row in found]
+    found: dict[int, list[Row]] = {each: [] for each in rollouts}
+    for number, *counted in (await session.execute(query)).all():
+        found[number].append(Row(*counted))
+    return found
 
 
 def status(rollout: Rollout, counted: Iterable[Row]) -> Status:
