@@ -94,12 +94,13 @@ async def replace(node) -> bool:
     """Get another identity, by a claim or with the one there is: True when there is a new one."""
     if claimed(node):  # a technician's new token
         return not await enrol(node)
-    if not await has_room(node):
+    held = load(node.storage)
+    if held is None or not await has_room(node):
         return False
     from firmware.tasks import enrol as enrolment
 
     try:
-        return await enrolment.renew(node, load(node.storage))
+        return await enrolment.renew(node, held)
     finally:
         del enrolment
         let_go(*_ENROLMENT)
