@@ -79,3 +79,16 @@ def test_the_highest_byte_that_it_has_room_for_is_accepted(key):
 def test_another_end_or_hash_is_refused(key):
     assert accepted(key, encoded(b"\1", end=0xBD)) is False
     assert accepted(key, encoded(b"\1", seed=bytes(32))) is False
+
+
+def der(n):
+    numbers = openssl.RSAPublicNumbers(65537, n)
+    return numbers.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_a_modulus_has_2048_to_4096_bits_in_whole_bytes():
+    for bits in (2048, 3072, 4096):
+        for n in ((1 << (bits - 1)) + 1, (1 << bits) - 1):
+            assert rsa._modulus(der(n)) == (n, bits // 8)
+    for bits in (2040, 2047, 2049, 4095, 4097, 4104):
+        assert rsa._modulus(der((1 << bits) - 1)) == (0, -1)
