@@ -52,13 +52,12 @@ async def enrol(node) -> int:
     return 0
 
 
-async def renew(node, held: tuple) -> bool:
-    """Renew (section 4.2.2) with a new key by `held`, (key, certificate): True when it is kept."""
+async def renew(node, http) -> bool:
+    """Renew (section 4.2.2) with a new key, over a client that it closes: True when it is kept."""
     node.console.info("enrol", "renewing the certificate")
-    pair = _pair(node)
-    await asyncio.sleep(0)
-    http = identity.client(node, (held[1], held[0]))
     try:
+        pair = _pair(node)
+        await asyncio.sleep(0)
         _, body = await _ask(node, http, "simplereenroll", pair, ())
     finally:
         await http.close()

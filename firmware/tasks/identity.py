@@ -46,24 +46,32 @@ async def run(node) -> None:
             due = node.clock.synced and node.clock.now() >= due_s
             if due and not node.date_s:  # or a time server lies
                 due = await clock.hear(node) and node.clock.now() >= due_s
-            if (due or (wait_s and claimed(node))) and await replace(node):
+            again = wait_s and claimed(node)  # a claim that reached no server at the start
+            if (due or again) and await replace(node):
                 break
             wait_s = _LOOK_S if node.clock.synced else 60
 
 
 async def open_client(node, identity: tuple) -> bool:
     """Make the client that all share; False when the identity cannot be used."""
-    key, certificate = identity
-    old = node.client
-    try:
-        node.client = client(node, (certificate, key))
-    except (ValueError, OSError) as error:
-        node.console.error("identity", "%s cannot be used: %s" % (IDENTITY, error))
+    made = opened(node, identity)
+    if made is None:
         return False
+    old, node.client = node.client, made
     node.enrolled.set()
     if old:
         await old.close()
     return True
+
+
+def opened(node, identity: tuple):
+    """Make a client of an identity, (key, certificate); None, said, when it cannot be used."""
+    key, certificate = identity
+    try:
+        return client(node, (certificate, key))
+    except (ValueError, OSError) as error:
+        node.console.error("identity", "%s cannot be used: %s" % (IDENTITY, error))
+        return None
 
 
 async def clock_set(node) -> None:
@@ -76,7 +84,7 @@ async def clock_set(node) -> None:
 
 async def enrol(node) -> int:
     """Enrol: 0 when there is an identity, else seconds to the next try."""
-    if claimed(node) and not await has_room(node):
+    if claimed(node) and not await find_room(node):
         return 60
     from firmware.tasks import enrol as enrolment
 
@@ -95,12 +103,15 @@ async def replace(node) -> bool:
     if claimed(node):  # a technician's new token
         return not await enrol(node)
     held = load(node.storage)
-    if held is None or not await has_room(node):
+    if held is None or not await find_room(node):
+        return False
+    http = opened(node, held)
+    if http is None:
         return False
     from firmware.tasks import enrol as enrolment
 
     try:
-        return await enrolment.renew(node, held)
+        return await enrolment.renew(node, http)
     finally:
         del enrolment
         let_go(*_ENROLMENT)
@@ -111,11 +122,11 @@ def claimed(node) -> bool:
     return node.storage.exists(CLAIM)
 
 
-async def has_room(node) -> bool:
-    """Say whether a key can be made now: beside measuring, or else in a start of its own.
+async def find_room(node) -> bool:
+    """Say whether a key can be made now; where there is no room, start anew for it, in time.
 
-    It takes the room of TLS otherwise, for good. A node leaves measuring for it after an hour at
-    the soonest, and leaves half of a day's errands to updates.
+    Beside measuring it would take the room of TLS, for good. A node leaves measuring for it after
+    an hour at the soonest, and leaves half of a day's errands to updates.
     """
     if not node.measuring or measuring.has_room(node):
         return True

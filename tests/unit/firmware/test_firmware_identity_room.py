@@ -64,6 +64,16 @@ def test_in_a_start_of_its_own_it_tries_once_and_measures_again(
     assert not board.node.enrolled.is_set()  # nobody else has spoken to the server meanwhile
 
 
+def test_an_identity_that_cannot_be_used_is_said_and_costs_no_crash(monkeypatch):
+    est = Est(good)
+    board = Board(
+        monkeypatch, est, {"/etc/identity": b"\0\x03keybroken"}, errand=measuring.ENROLMENT
+    )
+    assert board.until_it_restarts(60) == "measuring again"
+    assert board.node.console.texts("error") == ["/etc/identity cannot be used: invalid cert"]
+    assert est.asked == []
+
+
 @pytest.mark.parametrize("claim", [{}, {"/etc/claim": b"new"}])
 def test_half_of_a_days_errands_are_left_to_updates(monkeypatch, claim):
     spent = b"%d 6" % (DUE // 86400)
