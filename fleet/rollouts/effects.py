@@ -116,7 +116,10 @@ async def _offer(session: AsyncSession, now: int, rollout: Rollout, count: int) 
 
 
 async def _expire(session: AsyncSession, now: int, rollout: Rollout) -> bool:
-    late = [Action.rollout_id == rollout.id, *tally.overdue(rollout, now)]
+    late = [
+        Action.rollout_id == rollout.id,
+        *tally.overdue(now, int(rollout.plan["deadline_s"]), literal(rollout.state == PAUSED)),
+    ]
     early = [*late, Action.state.in_(BEFORE_STAGED)]
     ended = {"active": False, "changed_at": now}
     moved = {

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, case, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from fleet.access.scope import EVERYWHERE, Scope
@@ -14,7 +14,6 @@ from fleet.rollouts.policy import Plan, Status, Tally
 from fleet.rollouts.words import PAUSED, PENDING, UNHAPPY
 
 _PLAN = tuple(field.name for field in fields(Plan))
-_BEGUN = Action.state != "requested"
 
 
 @dataclass(frozen=True)
@@ -37,16 +36,13 @@ def plan_of(rollout: Rollout) -> Plan:
     return Plan(**{name: rollout.plan[name] for name in _PLAN})
 
 
-def overdue(rollout: Rollout, now: int) -> list[Any]:
-    """Return the conditions of updates past their deadline.
+def overdue(now: int, deadline_s: Any, paused: Any) -> list[Any]:
+    """Return the conditions of updates past their deadline, of values or of columns.
 
     A pause withholds what has not begun: such a node could not answer.
     """
-    cutoff = now - int(rollout.plan["deadline_s"])
-    conditions: list[Any] = [Action.active, Action.started_at <= cutoff]
-    if rollout.state == PAUSED:
-        conditions.append(_BEGUN)
-    return conditions
+    begun = or_(not_(paused), Action.state != "requested")
+    return [Action.active, Action.started_at <= now - deadline_s, begun]
 
 
 async def rows(
@@ -61,11 +57,8 @@ async def all_rows(
 ) -> dict[int, list[Row]]:
     """Return each rollout's rows by its number."""
     restarting = Action.restarts > Rollout.plan["max_restarts"].as_integer()
-    late = and_(
-        Action.active,
-        Action.started_at <= now - Rollout.plan["deadline_s"].as_integer(),
-        or_(Rollout.state != PAUSED, _BEGUN),
-    )
+    deadline_s = Rollout.plan["deadline_s"].as_integer()
+    late = and_(*overdue(now, deadline_s, Rollout.state == PAUSED))
     kind = (Action.wave, Action.state, Action.active, Action.catch_up, Action.forgiven, restarting)
     query = (
         select(
