@@ -27,6 +27,14 @@ def figures(text, before):
     return ast.literal_eval(_FIGURES.findall(found[-1])[-1])
 
 
+def with_tls_at_rest(rig, node):
+    """Return the memory with TLS open and no window on its way: the next one is far."""
+    node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
+    mark = node.console.length
+    node.wait_text("memory with TLS open", 40 * rig.patience, mark)
+    return figures(node.console.since(mark), "memory with TLS open")
+
+
 def within_budget(found):
     """Assert the budget; a rig without an IDF heap has only the GC heap's."""
     assert found["heap_free"] >= HEAP_FREE, found

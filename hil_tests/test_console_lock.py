@@ -57,14 +57,6 @@ def type_until(node, wanted, deadline_s, typed=TYPED):
     raise AssertionError(f"it never said {wanted!r}: {node.console.since(mark)[-2000:]}")
 
 
-def with_tls_at_rest(rig, node):
-    """Return the memory with TLS open and no window on its way: the next one is far."""
-    node.wait_text("acknowledged", 60 * rig.patience, node.console.length)
-    mark = node.console.length
-    node.wait_text("memory with TLS open", 40 * rig.patience, mark)
-    return budget.figures(node.console.since(mark), "memory with TLS open")
-
-
 def lamppost(*words, **environment):
     """Run a command of the technician."""
     return subprocess.run(
@@ -86,7 +78,7 @@ def test_what_is_typed_during_its_first_start_opens_nothing(rig, city, node):
 
 
 def test_it_is_updated_over_the_air(rig, city, node, told):
-    told["TLS open"] = with_tls_at_rest(rig, node)
+    told["TLS open"] = budget.with_tls_at_rest(rig, node)
     budget.within_budget(told["TLS open"])
     city.release("1.1.0", ONE_LINE)
     mark = node.console.length
@@ -116,7 +108,7 @@ def test_a_wrong_answer_costs_a_start_and_no_memory(rig, node, anna, told):
     type_until(node, "lock: refused", 30 * rig.patience, answer.encode())
     node.wait_text("planned reset: a key was refused", 20 * rig.patience, mark)
     node.wait_text("main: memory", 40 * rig.patience, mark)
-    told["TLS open after it"] = with_tls_at_rest(rig, node)
+    told["TLS open after it"] = budget.with_tls_at_rest(rig, node)
     budget.within_budget(told["TLS open after it"])
 
 
