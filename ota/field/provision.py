@@ -216,7 +216,7 @@ def _root(
     else:
         data = {"root.json": inputs.root(path)}
         ours = _keys(data["root.json"])
-    theirs = _keys(str(known.get("root")).encode(errors="surrogatepass"))
+    theirs = _keys(str(known.get("root")).encode(errors="replace"))
     if theirs and not ours & theirs:
         note = (
             "the server's TUF root shares no key with this node's: unless all were rotated, the"

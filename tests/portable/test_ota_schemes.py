@@ -153,8 +153,8 @@ def test_ed25519_keys_and_numbers_have_one_form():
     assert small((1).to_bytes(33, "little")) is False
     assert small((1 | 1 << 255).to_bytes(32, "little")) is False  # -0
     assert small((FIELD + 1).to_bytes(32, "little")) is False
-    assert True in [small(bytes(32), n=n) for n in range(12)]
-    assert True not in [small(FIELD.to_bytes(32, "little"), n=n) for n in range(12)]
+    assert any(small(bytes(32), n=n) for n in range(12))
+    assert not any(small(FIELD.to_bytes(32, "little"), n=n) for n in range(12))
 
 
 def test_sha512():
